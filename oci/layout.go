@@ -1,0 +1,319 @@
+package oci
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// maxIndexFile is the size of a layout's index.json that is read.
+const maxIndexFile = 64 << 20
+
+// layoutFiles are the files of a layout, in a folder or in an archive. Names are
+// slash-separated and relative.
+type layoutFiles interface {
+	open(name string) (body io.ReadCloser, size int64, err error)
+}
+
+// layout is a [Store] over an OCI image layout
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md).
+// Referrers are untagged entries of index.json.
+type layout struct {
+	path  string
+	files layoutFiles
+	dir   string // empty where the layout is read-only
+
+	mu        sync.Mutex
+	manifests map[digest.Digest]*Manifest // what was parsed before
+}
+
+// OpenLayout opens the layout at a path: a folder, or a tar archive of one, which is
+// read-only. Errors wrap [ErrLayout] where it is something else.
+func OpenLayout(name string) (Store, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLayout, err)
+	}
+	l := &layout{path: name, manifests: map[digest.Digest]*Manifest{}}
+	if info.IsDir() {
+		l.dir, l.files = name, folder(name)
+	} else if l.files, err = openArchive(name); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrLayout, name, err)
+	}
+	return l, l.check()
+}
+
+func (l *layout) check() error {
+	raw, err := l.readFile(ocispec.ImageLayoutFile, 4<<10)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
+	}
+	var doc ocispec.ImageLayout
+	if err := json.Unmarshal(raw, &doc); err != nil || doc.Version != ocispec.ImageLayoutVersion {
+		return fmt.Errorf("%w: %s: %s does not name version %s", ErrLayout, l.path, ocispec.ImageLayoutFile, ocispec.ImageLayoutVersion)
+	}
+	_, _, err = l.index()
+	return err
+}
+
+func (l *layout) readFile(name string, limit int64) ([]byte, error) {
+	body, _, err := l.files.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return readLimited(body, limit, name)
+}
+
+// index reads index.json: its entries, and its members as they stand.
+func (l *layout) index() ([]Descriptor, map[string]json.RawMessage, error) {
+	raw, err := l.readFile(ocispec.ImageIndexFile, maxIndexFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
+	}
+	entries, err := parseListing(raw)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %s: %s: %w", ErrLayout, l.path, ocispec.ImageIndexFile, err)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, nil, fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
+	}
+	return entries, members, nil
+}
+
+// Fetch implements [Store].
+func (l *layout) Fetch(_ context.Context, d Descriptor) (io.ReadCloser, error) {
+	body, size, err := l.openBlob(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if size != d.Size {
+		body.Close()
+		return nil, &DigestError{Want: d.Digest, WantSize: d.Size, GotSize: size}
+	}
+	return newCheckedReader(body, d), nil
+}
+
+func (l *layout) openBlob(d digest.Digest) (io.ReadCloser, int64, error) {
+	if err := checkDigest(d); err != nil {
+		return nil, 0, err
+	}
+	body, size, err := l.files.open(blobName(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("%s in %s: %w", d, l.path, ErrNotFound)
+	}
+	return body, size, err
+}
+
+func blobName(d digest.Digest) string {
+	return path.Join(ocispec.ImageBlobsDir, d.Algorithm().String(), d.Encoded())
+}
+
+// Resolve implements [Store].
+func (l *layout) Resolve(ctx context.Context, target string) (Subject, error) {
+	entries, _, err := l.index()
+	if err != nil {
+		return Subject{}, err
+	}
+	if d := digest.Digest(target); checkDigest(d) == nil {
+		return l.resolveDigest(ctx, d, entries)
+	}
+	found := map[digest.Digest]Descriptor{}
+	for _, d := range entries {
+		tag := d.Annotations[ocispec.AnnotationRefName]
+		if target != "" && tag == target {
+			found[d.Digest] = d
+		} else if target == "" && (IsManifest(d.MediaType) || IsIndex(d.MediaType)) {
+			if m, err := l.manifest(ctx, d); err == nil && m.Subject == nil {
+				found[d.Digest] = d
+			}
+		}
+	}
+	switch {
+	case len(found) == 0 && target == "":
+		return Subject{}, fmt.Errorf("%s holds no image: %w", l.path, ErrNotFound)
+	case len(found) == 0:
+		return Subject{}, fmt.Errorf("tag %q in %s: %w", clip(target), l.path, ErrNotFound)
+	case len(found) > 1:
+		return Subject{}, fmt.Errorf("%w: %s holds %d images; name one by oci:%s:TAG or oci:%s@DIGEST", ErrReference, l.path, len(found), l.path, l.path)
+	}
+	for d := range found {
+		return l.resolveDigest(ctx, d, entries)
+	}
+	panic("unreachable")
+}
+
+func (l *layout) resolveDigest(ctx context.Context, want digest.Digest, entries []Descriptor) (Subject, error) {
+	body, size, err := l.openBlob(want)
+	if err != nil {
+		return Subject{}, err
+	}
+	body.Close()
+	d := Descriptor{Digest: want, Size: size}
+	for _, e := range entries {
+		if e.Digest == want {
+			d.MediaType = e.MediaType
+		}
+	}
+	raw, err := FetchAll(ctx, l, d, MaxManifest)
+	if err != nil {
+		return Subject{}, err
+	}
+	return newSubject("", d, raw)
+}
+
+// manifest reads the manifest of an entry of index.json once.
+func (l *layout) manifest(ctx context.Context, d Descriptor) (*Manifest, error) {
+	l.mu.Lock()
+	m := l.manifests[d.Digest]
+	l.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	m, _, err := FetchManifest(ctx, l, plain(d))
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.manifests[d.Digest] = m
+	l.mu.Unlock()
+	return m, nil
+}
+
+// Referrers implements [Store]. A tagged entry can be a referrer as well.
+func (l *layout) Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
+	entries, _, err := l.index()
+	if err != nil {
+		return nil, err
+	}
+	var out []Descriptor
+	seen := map[digest.Digest]bool{}
+	for _, d := range entries {
+		if seen[d.Digest] || !IsManifest(d.MediaType) && !IsIndex(d.MediaType) {
+			continue
+		}
+		seen[d.Digest] = true
+		m, err := l.manifest(ctx, d)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrListing, l.path, err)
+		}
+		if m.Subject == nil || m.Subject.Digest != subject {
+			continue
+		}
+		if len(out) == MaxReferrers {
+			return nil, fmt.Errorf("%w: %w", ErrListing, &TooLargeError{What: "the number of referrers of " + subject.String(), Limit: MaxReferrers})
+		}
+		artifactType := m.ArtifactType
+		if artifactType == "" {
+			artifactType = m.Config.MediaType
+		}
+		out = append(out, Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size,
+			ArtifactType: artifactType, Annotations: m.Annotations})
+	}
+	return out, nil
+}
+
+// Attach implements [Store]. Writers take turns: index.json is read and replaced
+// under a lock.
+func (l *layout) Attach(_ context.Context, attachments []Attachment) ([]Descriptor, error) {
+	if len(attachments) == 0 {
+		return nil, nil
+	}
+	if l.dir == "" {
+		return nil, fmt.Errorf("%s: %w", l.path, ErrReadOnly)
+	}
+	out := make([]Descriptor, len(attachments))
+	for i, a := range attachments {
+		d, raw, err := a.Artifact.pack(a.Subject.Descriptor())
+		if err != nil {
+			return nil, err
+		}
+		for _, content := range [][]byte{emptyJSON, a.Artifact.Content, raw} {
+			if err := l.writeBlob(content); err != nil {
+				return nil, err
+			}
+		}
+		out[i] = d
+	}
+	return out, l.addEntries(out)
+}
+
+func (l *layout) addEntries(added []Descriptor) error {
+	unlock, err := lockFolder(l.dir)
+	if err != nil {
+		return fmt.Errorf("locking %s: %w", l.dir, err)
+	}
+	defer unlock()
+	entries, members, err := l.index()
+	if err != nil {
+		return err
+	}
+	added = without(added, entries)
+	if len(added) == 0 {
+		return nil
+	}
+	var raw []json.RawMessage
+	if err := json.Unmarshal(members["manifests"], &raw); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
+	}
+	for _, d := range added {
+		entry, err := json.Marshal(d)
+		if err != nil {
+			return err
+		}
+		raw = append(raw, entry)
+	}
+	if members["manifests"], err = json.Marshal(raw); err != nil {
+		return err
+	}
+	index, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	return writeFile(path.Join(l.dir, ocispec.ImageIndexFile), index)
+}
+
+func (l *layout) writeBlob(content []byte) error {
+	name := path.Join(l.dir, blobName(digest.FromBytes(content)))
+	if have, err := os.ReadFile(name); err == nil && bytes.Equal(have, content) {
+		return nil
+	}
+	if err := os.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return writeFile(name, content)
+}
+
+// writeFile replaces a file whole: other readers see the old or the new content.
+func writeFile(name string, content []byte) error {
+	f, err := os.CreateTemp(path.Dir(name), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once the file is renamed
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	return err
+}

@@ -1,0 +1,132 @@
+package oci
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Annotations that buildkit puts on the children of an index that hold its
+// unsigned attestations
+// (https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md).
+const (
+	buildkitType      = "vnd.docker.reference.type"
+	buildkitDigest    = "vnd.docker.reference.digest"
+	buildkitTypeValue = "attestation-manifest"
+)
+
+// Platform is one image of an index.
+type Platform struct {
+	Subject Subject
+	Name    string // os/architecture[/variant], "unknown" where the index is silent
+}
+
+// Platforms lists the images of an index in its order, without buildkit's unsigned
+// attestations. A single image gives nil. An index within an index is refused: its
+// platforms would go unseen.
+func (s Subject) Platforms() ([]Platform, error) {
+	if !s.IsIndex() {
+		return nil, nil
+	}
+	if s.manifest == nil {
+		return nil, fmt.Errorf("%w: index %s was not read", ErrManifest, s.Digest())
+	}
+	var out []Platform
+	for _, d := range s.manifest.Manifests {
+		if s.manifest.isBuildkitAttestation(d) {
+			continue
+		}
+		if IsIndex(d.MediaType) {
+			return nil, fmt.Errorf("%w: index %s holds another index, %s, which is not supported", ErrManifest, s.Digest(), d.Digest)
+		}
+		if len(out) == MaxPlatforms {
+			return nil, fmt.Errorf("%w: index %s has more than %d platforms", ErrManifest, s.Digest(), MaxPlatforms)
+		}
+		child := Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+		out = append(out, Platform{
+			Subject: Subject{name: s.name, descriptor: child},
+			Name:    PlatformName(d.Platform),
+		})
+	}
+	return out, nil
+}
+
+// BuildAttestation is an unsigned attestation manifest that buildkit put into an
+// index, and the platform manifest that it speaks of.
+type BuildAttestation struct {
+	Descriptor Descriptor
+	About      digest.Digest
+}
+
+// BuildAttestations lists what [Subject.Platforms] leaves out.
+func (s Subject) BuildAttestations() []BuildAttestation {
+	var out []BuildAttestation
+	if s.manifest == nil {
+		return nil
+	}
+	for _, d := range s.manifest.Manifests {
+		if s.manifest.isBuildkitAttestation(d) {
+			out = append(out, BuildAttestation{d, digest.Digest(d.Annotations[buildkitDigest])})
+		}
+	}
+	return out
+}
+
+// isBuildkitAttestation wants all three signs: a child that merely says
+// "unknown/unknown" could otherwise hide an image from SBOM and verification.
+func (m *Manifest) isBuildkitAttestation(d Descriptor) bool {
+	if d.Platform == nil || d.Platform.OS != "unknown" || d.Platform.Architecture != "unknown" ||
+		d.Annotations[buildkitType] != buildkitTypeValue {
+		return false
+	}
+	about := digest.Digest(d.Annotations[buildkitDigest])
+	for _, sibling := range m.Manifests {
+		if sibling.Digest == about && sibling.Digest != d.Digest {
+			return true
+		}
+	}
+	return false
+}
+
+// PlatformName writes a platform as os/architecture[/variant].
+func PlatformName(p *ocispec.Platform) string {
+	if p == nil || p.OS == "" && p.Architecture == "" {
+		return "unknown"
+	}
+	name := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		name += "/" + p.Variant
+	}
+	return name
+}
+
+// MatchPlatform reports whether a platform name is the one asked for. "amd64" and
+// "linux/amd64" mean the same, "linux/arm64" matches "linux/arm64/v8", and
+// "linux/arm" matches every variant of it.
+func MatchPlatform(asked, name string) bool {
+	a, n := strings.Split(normalPlatform(asked), "/"), strings.Split(normalPlatform(name), "/")
+	if len(a) > len(n) {
+		return false
+	}
+	for i := range a {
+		if a[i] != n[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func normalPlatform(s string) string {
+	s = strings.ToLower(s)
+	if !strings.Contains(s, "/") && s != "unknown" {
+		s = "linux/" + s
+	}
+	s = strings.Replace(s, "/x86_64", "/amd64", 1)
+	s = strings.Replace(s, "/aarch64", "/arm64", 1)
+	if strings.HasSuffix(s, "/arm64/v8") { // v8 is what arm64 without a variant means
+		s = strings.TrimSuffix(s, "/v8")
+	}
+	return s
+}
