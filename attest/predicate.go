@@ -1,0 +1,266 @@
+package attest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	provenance "github.com/in-toto/attestation/go/predicates/provenance/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/hallmark-project/hallmark/bundle"
+	"github.com/hallmark-project/hallmark/policy"
+)
+
+// ErrPredicate says that a predicate is not of the type that it was given as. It
+// must not be signed; the user has to give another file or another type.
+var ErrPredicate = errors.New("the predicate is not of its type")
+
+// Predicate is what a statement says about its subject: JSON of a type that a URI
+// names. JSON is kept byte for byte.
+type Predicate struct {
+	Type string
+	JSON []byte
+}
+
+// Signature is the predicate of a statement that vouches for its subject and says
+// nothing else.
+func Signature() Predicate {
+	return Predicate{Type: bundle.PredicateSignature, JSON: []byte("{}")}
+}
+
+// NewPredicate checks data against a type as people name it (see
+// [policy.ParseType]). Where a type has versions, the content tells which one it is.
+// A type given as a URI that is not known is checked to be JSON and no more.
+// Errors wrap [ErrPredicate] or come from [policy.ParseType].
+func NewPredicate(typeName string, data []byte) (Predicate, error) {
+	kind, err := policy.ParseType(typeName)
+	if err != nil {
+		return Predicate{}, err
+	}
+	if kind.String() == policy.Signature {
+		return Predicate{}, fmt.Errorf("%w: a signature is made by signing, not by attesting", ErrPredicate)
+	}
+	if err := bundle.CheckJSON(data); err != nil {
+		return Predicate{}, fmt.Errorf("%w: %w", ErrPredicate, err)
+	}
+	uri := kind.String()
+	family := uri
+	if strings.Contains(uri, ":") {
+		family = policy.TypeOf(uri).String()
+	}
+	check, known := checks[family]
+	if !known {
+		return Predicate{Type: uri, JSON: data}, nil
+	}
+	found, err := check(data)
+	if err != nil {
+		return Predicate{}, fmt.Errorf("%w %s: %w", ErrPredicate, typeName, err)
+	}
+	byURI := strings.Contains(uri, ":")
+	if byURI && !strings.HasPrefix(uri, found) || !byURI && !kind.Matches(found) {
+		return Predicate{}, fmt.Errorf("%w %s: by its content it is %s", ErrPredicate, typeName, found)
+	}
+	if byURI { // a version that was asked for by URI stays
+		found = uri
+	}
+	return Predicate{Type: found, JSON: data}, nil
+}
+
+// checks tell, for each type that has a name, the predicate type URI that data is.
+var checks = map[string]func(data []byte) (uri string, err error){
+	"spdx":           checkSPDX,
+	"cyclonedx":      checkCycloneDX,
+	"syft":           checkSyft,
+	"slsaprovenance": checkProvenance,
+	"vuln":           checkVuln,
+	"openvex":        checkOpenVEX,
+	"vsa":            checkVSA,
+	"test-result":    checkTestResult,
+	"link":           checkLink,
+}
+
+// need is an error that names the first member whose condition does not hold.
+func need(conditions ...any) error {
+	for i := 0; i < len(conditions); i += 2 {
+		if !conditions[i+1].(bool) {
+			return fmt.Errorf("%s is missing or wrong", conditions[i])
+		}
+	}
+	return nil
+}
+
+func checkSPDX(data []byte) (string, error) {
+	var doc struct {
+		Version string            `json:"spdxVersion"`
+		ID      string            `json:"SPDXID"`
+		Context json.RawMessage   `json:"@context"`
+		Graph   []json.RawMessage `json:"@graph"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return "", err
+	}
+	if doc.Version == "" && strings.Contains(string(doc.Context), "spdx.org") && len(doc.Graph) > 0 {
+		return "https://spdx.dev/Document/v3", nil
+	}
+	return "https://spdx.dev/Document", need(
+		"spdxVersion (SPDX-2.x)", strings.HasPrefix(doc.Version, "SPDX-2."),
+		"SPDXID (SPDXRef-DOCUMENT)", doc.ID == "SPDXRef-DOCUMENT")
+}
+
+func checkCycloneDX(data []byte) (string, error) {
+	var doc struct {
+		Format  string `json:"bomFormat"`
+		Version string `json:"specVersion"`
+	}
+	err := json.Unmarshal(data, &doc)
+	if err != nil {
+		return "", err
+	}
+	return "https://cyclonedx.org/bom", need(
+		"bomFormat (CycloneDX)", doc.Format == "CycloneDX",
+		"specVersion", doc.Version != "")
+}
+
+func checkSyft(data []byte) (string, error) {
+	var doc struct {
+		Artifacts  *[]json.RawMessage `json:"artifacts"`
+		Descriptor struct {
+			Name string `json:"name"`
+		} `json:"descriptor"`
+		Schema struct {
+			Version string `json:"version"`
+		} `json:"schema"`
+	}
+	err := json.Unmarshal(data, &doc)
+	if err != nil {
+		return "", err
+	}
+	return "https://syft.dev/bom", need(
+		"artifacts", doc.Artifacts != nil,
+		"descriptor.name", doc.Descriptor.Name != "",
+		"schema.version", doc.Schema.Version != "")
+}
+
+// checkProvenance tells SLSA 1 from 0.2 by their members.
+func checkProvenance(data []byte) (string, error) {
+	var doc struct {
+		BuildDefinition json.RawMessage `json:"buildDefinition"`
+		Builder         struct {
+			ID string `json:"id"`
+		} `json:"builder"`
+		BuildType string `json:"buildType"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return "", err
+	}
+	if doc.BuildDefinition == nil {
+		return "https://slsa.dev/provenance/v0.2", need(
+			"buildDefinition (v1) or builder.id (v0.2)", doc.Builder.ID != "",
+			"buildType", doc.BuildType != "")
+	}
+	var p provenance.Provenance
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, &p); err != nil {
+		return "", err
+	}
+	return "https://slsa.dev/provenance/v1", p.Validate()
+}
+
+// checkVuln knows cosign's form and in-toto's.
+func checkVuln(data []byte) (string, error) {
+	var doc struct {
+		Scanner struct {
+			URI    string          `json:"uri"`
+			Result json.RawMessage `json:"result"`
+		} `json:"scanner"`
+		Metadata struct {
+			Started  *time.Time `json:"scanStartedOn"`
+			Finished *time.Time `json:"scanFinishedOn"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return "", err
+	}
+	uri := "https://cosign.sigstore.dev/attestation/vuln/v1"
+	if doc.Metadata.Started != nil && doc.Scanner.Result != nil && strings.HasPrefix(string(doc.Scanner.Result), "[") {
+		uri = "https://in-toto.io/attestation/vulns/v0.2"
+	}
+	return uri, need(
+		"scanner.uri", doc.Scanner.URI != "",
+		"scanner.result", doc.Scanner.Result != nil,
+		"metadata.scanFinishedOn (RFC 3339)", doc.Metadata.Finished != nil)
+}
+
+func checkOpenVEX(data []byte) (string, error) {
+	var doc struct {
+		Context    string            `json:"@context"`
+		ID         string            `json:"@id"`
+		Author     string            `json:"author"`
+		Statements []json.RawMessage `json:"statements"`
+	}
+	err := json.Unmarshal(data, &doc)
+	if err != nil {
+		return "", err
+	}
+	return "https://openvex.dev/ns", need(
+		"@context (https://openvex.dev/ns…)", strings.HasPrefix(doc.Context, "https://openvex.dev/ns"),
+		"@id", doc.ID != "",
+		"author", doc.Author != "",
+		"statements", len(doc.Statements) > 0)
+}
+
+func checkVSA(data []byte) (string, error) {
+	var doc struct {
+		Verifier struct {
+			ID string `json:"id"`
+		} `json:"verifier"`
+		TimeVerified *time.Time `json:"timeVerified"`
+		ResourceURI  string     `json:"resourceUri"`
+		Policy       *struct{}  `json:"policy"`
+		Result       string     `json:"verificationResult"`
+	}
+	err := json.Unmarshal(data, &doc)
+	if err != nil {
+		return "", err
+	}
+	return "https://slsa.dev/verification_summary/v1", need(
+		"verifier.id", doc.Verifier.ID != "",
+		"timeVerified (RFC 3339)", doc.TimeVerified != nil,
+		"resourceUri", doc.ResourceURI != "",
+		"policy", doc.Policy != nil,
+		"verificationResult (PASSED or FAILED)", doc.Result == "PASSED" || doc.Result == "FAILED")
+}
+
+func checkTestResult(data []byte) (string, error) {
+	var doc struct {
+		Result        string             `json:"result"`
+		Configuration *[]json.RawMessage `json:"configuration"`
+	}
+	err := json.Unmarshal(data, &doc)
+	if err != nil {
+		return "", err
+	}
+	return "https://in-toto.io/attestation/test-result/v0.1", need(
+		"result (PASSED, WARNED or FAILED)", doc.Result == "PASSED" || doc.Result == "WARNED" || doc.Result == "FAILED",
+		"configuration", doc.Configuration != nil)
+}
+
+// checkLink tells the link of in-toto's own layouts, which names its type, from the
+// attestation framework's.
+func checkLink(data []byte) (string, error) {
+	var doc struct {
+		Type      string          `json:"_type"`
+		Name      string          `json:"name"`
+		Materials json.RawMessage `json:"materials"`
+		Products  json.RawMessage `json:"products"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return "", err
+	}
+	if doc.Type == "link" || doc.Products != nil {
+		return "https://in-toto.io/Link/v1", need("name", doc.Name != "", "materials", doc.Materials != nil)
+	}
+	return "https://in-toto.io/attestation/link/v0.3", need("name", doc.Name != "")
+}

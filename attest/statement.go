@@ -1,0 +1,48 @@
+package attest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hallmark-project/hallmark/bundle"
+	"github.com/hallmark-project/hallmark/oci"
+)
+
+// Annotations of the manifest that attaches a bundle, as cosign v3 writes them.
+const (
+	annotationCreated       = "org.opencontainers.image.created"
+	annotationContent       = "dev.sigstore.bundle.content"
+	annotationPredicateType = "dev.sigstore.bundle.predicateType"
+)
+
+// Statement writes the in-toto statement that p is said of subject: the payload to
+// be signed. It names the repository that the subject was asked for in, and its
+// digest. The same input always gives the same bytes.
+func Statement(subject oci.Subject, p Predicate) ([]byte, error) {
+	about := bundle.Subject{
+		Name:   subject.Name(),
+		Digest: map[string]string{subject.Digest().Algorithm().String(): subject.Digest().Encoded()},
+	}
+	payload, err := bundle.AppendStatement(make([]byte, 0, len(p.JSON)+512), about, p.Type, p.JSON)
+	if err != nil {
+		return nil, fmt.Errorf("statement about %s: %w", subject, err)
+	}
+	return payload, nil
+}
+
+// Artifact is a signed statement ready to be attached to its subject. created is
+// noted beside it, for people and for ordering; it proves nothing.
+func Artifact(b *bundle.Bundle, p Predicate, created time.Time) (oci.Artifact, error) {
+	content, err := b.MarshalJSON()
+	if err != nil {
+		return oci.Artifact{}, err
+	}
+	return oci.Artifact{
+		Type: bundle.MediaType, MediaType: bundle.MediaType, Content: content,
+		Annotations: map[string]string{
+			annotationCreated:       created.UTC().Format(time.RFC3339),
+			annotationContent:       "dsse-envelope",
+			annotationPredicateType: p.Type,
+		},
+	}, nil
+}

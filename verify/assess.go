@@ -1,0 +1,313 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/bundle"
+	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/trust"
+)
+
+// Form is how a piece of evidence is written down.
+type Form string
+
+// Forms of evidence.
+const (
+	FormBundle            Form = "sigstore-bundle"
+	FormLegacySignature   Form = "cosign-signature"   // a layer of a ".sig" tag
+	FormLegacyAttestation Form = "cosign-attestation" // a layer of an ".att" tag
+)
+
+func (f Form) legacy() bool { return f != FormBundle }
+
+// Piece is one piece of evidence as it was read: bytes that match the digest they
+// were asked by, and nothing else known of them.
+type Piece struct {
+	Digest  digest.Digest // of the manifest that names it, or of its own bytes
+	Form    Form
+	Source  string // where it was found, for people
+	Content []byte
+	// Signature and LogBundle are what a legacy ".sig" layer carries beside its
+	// payload, decoded from base64 and as JSON.
+	Signature []byte
+	LogBundle []byte
+	// Defect is what is wrong with the manifest around it, so that Content was not
+	// read.
+	Defect error
+}
+
+// assessor holds what every piece of evidence is judged against.
+type assessor struct {
+	root    trust.Root
+	policy  policy.Policy
+	subject oci.Subject
+	// artifact opens the bytes of the subject where it is a file: signatures over a
+	// file itself are made over them.
+	artifact func() (io.ReadCloser, error)
+	now      time.Time
+}
+
+// assessment is what is known of a piece once it is assessed. Its content is not
+// kept.
+type assessment struct {
+	report        EvidenceReport
+	predicateType string // what the payload says; empty if it says nothing readable
+	accepted      bool   // every check passed
+	signer        Signer
+	repository    string
+}
+
+// check notes a fact about a and reports whether evidence may still count.
+func (a *assessment) check(name, against string, err error) bool {
+	fact := Fact{Check: name, Against: against, Outcome: Passed}
+	if err != nil {
+		fact.Outcome, fact.Cause = Failed, err.Error()
+		a.accepted = false
+	}
+	a.report.Facts = append(a.report.Facts, fact)
+	return err == nil
+}
+
+func (a *assessment) notChecked(name, cause string) {
+	a.report.Facts = append(a.report.Facts, Fact{Check: name, Outcome: NotChecked, Cause: cause})
+}
+
+// signed is what every form of evidence comes down to before it is judged: one path
+// of checks serves them all.
+type signed struct {
+	message    func() io.Reader // what the signature is made over
+	signature  []byte
+	payload    []byte // the statement or simple signing payload; nil: the artifact itself
+	hint       string
+	keyless    bool
+	logEntries []bundle.LogEntry
+}
+
+// assess puts one piece of evidence on the digest on through every check.
+func (s *assessor) assess(on digest.Digest, p Piece) assessment {
+	a := assessment{accepted: true, report: EvidenceReport{On: on, Digest: p.Digest, Form: p.Form, Source: p.Source}}
+	defer func() { a.report.ClaimedType = a.predicateType }()
+	if p.Form.legacy() {
+		var err error
+		if !s.policy.AllowLegacy {
+			err = fmt.Errorf("evidence under tags, in cosign's older form, is not allowed to count")
+		}
+		a.check(CheckForm, "", err)
+	}
+	evidence, err := s.open(&a, p)
+	if !a.check(CheckFormat, string(p.Form), err) {
+		return a
+	}
+	s.checkSignature(&a, evidence)
+	s.checkLogEntries(&a, evidence)
+	s.checkPayload(&a, on, p.Form, evidence)
+	return a
+}
+
+// open takes a piece apart into what is judged. It also notes what the evidence
+// says of itself, which tells people what there is, and a missing kind of evidence
+// from a rejected one.
+func (s *assessor) open(a *assessment, p Piece) (signed, error) {
+	if p.Defect != nil {
+		return signed{}, p.Defect
+	}
+	switch p.Form {
+	case FormLegacySignature:
+		a.predicateType = bundle.PredicateSignature
+		entries, err := legacyLogEntries(p.LogBundle)
+		return signed{
+			message:   func() io.Reader { return bytes.NewReader(p.Content) },
+			signature: p.Signature, payload: p.Content, logEntries: entries,
+		}, err
+	case FormLegacyAttestation:
+		envelope, err := bundle.ParseEnvelope(p.Content)
+		if err != nil {
+			return signed{}, err
+		}
+		if len(envelope.Signatures) != 1 {
+			return signed{}, fmt.Errorf("%w: %d signatures in the envelope, one is wanted", bundle.ErrFormat, len(envelope.Signatures))
+		}
+		entries, err := legacyLogEntries(p.LogBundle)
+		if err != nil {
+			return signed{}, err
+		}
+		return s.openEnvelope(a, envelope, signed{logEntries: entries})
+	}
+	b, err := bundle.Parse(p.Content)
+	if err != nil {
+		return signed{}, err
+	}
+	evidence := signed{keyless: b.KeyHint == nil, logEntries: b.LogEntries}
+	if b.KeyHint != nil {
+		evidence.hint = *b.KeyHint
+		a.report.ClaimedSigner = "key " + evidence.hint
+	} else {
+		a.report.ClaimedSigner = "certificate"
+	}
+	if b.Envelope != nil {
+		return s.openEnvelope(a, b.Envelope, evidence)
+	}
+	return s.openMessage(a, b.MessageSignature, evidence)
+}
+
+func (s *assessor) openEnvelope(a *assessment, e *bundle.Envelope, evidence signed) (signed, error) {
+	evidence.message = func() io.Reader { return bundle.PAE(e.PayloadType, e.Payload) }
+	evidence.signature = e.Signatures[0].Sig
+	evidence.payload = e.Payload
+	var err error
+	if e.PayloadType != bundle.PayloadType {
+		err = fmt.Errorf("it is %q", printable(e.PayloadType))
+	}
+	a.check(CheckPayloadType, bundle.PayloadType, err)
+	if statement, err := bundle.ParseStatement(e.Payload); err == nil {
+		a.predicateType = statement.PredicateType
+	}
+	return evidence, nil
+}
+
+// openMessage is for signatures over a file itself, as cosign sign-blob writes them.
+func (s *assessor) openMessage(a *assessment, m *bundle.MessageSignature, evidence signed) (signed, error) {
+	a.predicateType = bundle.PredicateSignature
+	if s.artifact == nil {
+		return signed{}, fmt.Errorf("%w: a signature over a file's bytes cannot speak about an image", bundle.ErrFormat)
+	}
+	evidence.signature = m.Signature
+	evidence.message = func() io.Reader { return &lazyReader{open: s.artifact} }
+	return evidence, nil
+}
+
+// checkSignature looks for the trusted key that made the signature. The evidence's
+// own hint only decides which key is tried first.
+func (s *assessor) checkSignature(a *assessment, evidence signed) {
+	if evidence.keyless {
+		a.check(CheckSignature, "trusted keys", fmt.Errorf("it is signed with a certificate, and only keys were given as trusted"))
+		return
+	}
+	if len(evidence.signature) == 0 {
+		a.check(CheckSignature, "trusted keys", fmt.Errorf("there is no signature"))
+		return
+	}
+	cause := error(trust.ErrSignature)
+	for _, key := range hintFirst(s.root.Keys, evidence.hint) {
+		err := key.Verify(evidence.message(), evidence.signature)
+		if err != nil {
+			if len(s.root.Keys) == 1 || key.Hint() == evidence.hint {
+				cause = fmt.Errorf("%s: %w", key.Name, err)
+			}
+			continue
+		}
+		a.signer = Signer{Key: key.Name, Fingerprint: key.Fingerprint(), Algorithm: key.Algorithm()}
+		a.check(CheckSignature, "key "+key.Name, nil)
+		s.checkValidity(a, key)
+		return
+	}
+	if evidence.hint != "" && !hinted(s.root.Keys, evidence.hint) {
+		cause = fmt.Errorf("it is by another key than those trusted: %w", cause)
+	}
+	a.check(CheckSignature, fmt.Sprintf("%d trusted keys", len(s.root.Keys)), cause)
+}
+
+func (s *assessor) checkValidity(a *assessment, key trust.Key) {
+	if key.From.IsZero() && key.Until.IsZero() {
+		return
+	}
+	var err error
+	if !key.ValidAt(s.now) {
+		err = fmt.Errorf("the key may be used from %s until %s", key.From, key.Until)
+	}
+	a.check(CheckKeyValidity, s.now.UTC().Format(time.RFC3339), err)
+}
+
+func hintFirst(keys []trust.Key, hint string) []trust.Key {
+	var first, rest []trust.Key
+	for _, k := range keys {
+		if k.Hint() == hint {
+			first = append(first, k)
+		} else {
+			rest = append(rest, k)
+		}
+	}
+	return append(first, rest...)
+}
+
+func hinted(keys []trust.Key, hint string) bool {
+	for _, k := range keys {
+		if k.Hint() == hint {
+			return true
+		}
+	}
+	return false
+}
+
+// checkPayload checks what was signed: that it is a statement, about this digest,
+// and for the repository that was asked for.
+func (s *assessor) checkPayload(a *assessment, on digest.Digest, form Form, evidence signed) {
+	if evidence.payload == nil { // the file itself was signed, and its digest checked in reading
+		s.checkRepository(a, "")
+		return
+	}
+	if form == FormLegacySignature {
+		s.checkSimpleSigning(a, on, evidence.payload)
+		return
+	}
+	statement, err := bundle.ParseStatement(evidence.payload)
+	if !a.check(CheckStatement, "", err) {
+		return
+	}
+	about, ok := statement.Names(on.Algorithm().String(), on.Encoded())
+	if !ok {
+		err = fmt.Errorf("it is about %s", subjectsOf(statement))
+	}
+	a.check(CheckSubject, on.String(), err)
+	a.repository = printable(about.Name)
+	s.checkRepository(a, about.Name)
+}
+
+func (s *assessor) checkSimpleSigning(a *assessment, on digest.Digest, payload []byte) {
+	statement, err := bundle.ParseSimpleSigning(payload)
+	if !a.check(CheckStatement, "", err) {
+		return
+	}
+	if statement.Digest != on.String() {
+		err = fmt.Errorf("it is about %s", printable(statement.Digest))
+	}
+	a.check(CheckSubject, on.String(), err)
+	a.repository = printable(statement.Reference)
+	s.checkRepository(a, statement.Reference)
+}
+
+func (s *assessor) checkRepository(a *assessment, named string) {
+	if s.policy.Repository == "" {
+		return
+	}
+	var err error
+	if named != s.policy.Repository {
+		err = fmt.Errorf("it names %q", printable(named))
+	}
+	a.check(CheckRepository, s.policy.Repository, err)
+}
+
+func subjectsOf(s *bundle.Statement) string {
+	const most = 3
+	text := ""
+	for i, subject := range s.Subjects {
+		if i == most {
+			return text + fmt.Sprintf(" and %d more", len(s.Subjects)-most)
+		}
+		if i > 0 {
+			text += ", "
+		}
+		if sum, ok := subject.Digest["sha256"]; ok {
+			text += "sha256:" + printable(sum)
+		} else {
+			text += "a subject without a sha256 digest"
+		}
+	}
+	return text
+}

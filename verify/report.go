@@ -1,0 +1,122 @@
+package verify
+
+import "github.com/opencontainers/go-digest"
+
+// Outcome is how a check ended.
+type Outcome string
+
+// Outcomes of checks.
+const (
+	Passed     Outcome = "passed"
+	Failed     Outcome = "failed"
+	NotChecked Outcome = "not checked"
+)
+
+// Names of checks on one piece of evidence.
+const (
+	CheckFormat      = "format"       // it parses, strictly
+	CheckForm        = "form"         // evidence of this form may count
+	CheckPayloadType = "payload type" // the envelope holds an in-toto statement
+	CheckSignature   = "signature"    // a trusted key made the signature
+	CheckKeyValidity = "key validity" // that key may be used at this time
+	CheckStatement   = "statement"    // the payload is a statement
+	CheckSubject     = "subject"      // it is about the very digest asked for
+	CheckRepository  = "repository"   // it names the repository asked for
+	CheckLogEntry    = "log entry"    // a log entry that is there is about this signature
+)
+
+// Fact is one check: what was checked, against what, how it ended and why.
+type Fact struct {
+	Check   string  `json:"check"`
+	Against string  `json:"against,omitempty"`
+	Outcome Outcome `json:"outcome"`
+	Cause   string  `json:"cause,omitempty"`
+}
+
+// Report is everything that was looked at in deciding about one subject. It is made
+// for reading: nothing in it may be taken for a verdict, which is the [Result] or
+// the error beside it.
+type Report struct {
+	Subject      string              `json:"subject"`
+	Digest       digest.Digest       `json:"digest"`
+	MediaType    string              `json:"mediaType,omitempty"`
+	Requirements []RequirementReport `json:"requirements"`
+	Evidence     []EvidenceReport    `json:"evidence"`
+	Unread       []Unread            `json:"unread,omitempty"`
+	Warnings     []string            `json:"warnings,omitempty"`
+}
+
+// RequirementReport is what became of one requirement, on each digest that it was
+// asked of.
+type RequirementReport struct {
+	Type string        `json:"type"`
+	On   []DigestState `json:"on"`
+}
+
+// DigestState is what was found on one digest for one requirement.
+type DigestState struct {
+	Digest   digest.Digest `json:"digest"`
+	Platform string        `json:"platform,omitempty"` // empty: the subject itself
+	Outcome  Outcome       `json:"outcome"`
+	Cause    string        `json:"cause,omitempty"`
+	Evidence digest.Digest `json:"evidence,omitempty"` // what satisfied it
+	Signer   string        `json:"signer,omitempty"`   // fingerprint of the key
+}
+
+// EvidenceReport is one piece of evidence with the checks it went through. Members
+// that start with Claimed are what the evidence says of itself.
+type EvidenceReport struct {
+	On            digest.Digest `json:"on"`
+	Platform      string        `json:"platform,omitempty"`
+	Digest        digest.Digest `json:"digest"`
+	Form          Form          `json:"form"`
+	Source        string        `json:"source,omitempty"`
+	ClaimedType   string        `json:"claimedPredicateType,omitempty"`
+	ClaimedSigner string        `json:"claimedSigner,omitempty"`
+	Facts         []Fact        `json:"facts"`
+}
+
+// Unread is something that could not be read, so that nothing may be concluded from
+// its absence.
+type Unread struct {
+	On     digest.Digest `json:"on"`
+	What   string        `json:"what"`
+	Cause  string        `json:"cause"`
+	reason error
+}
+
+// Result is what was verified: one entry for each requirement and each digest that
+// satisfied it. It exists only when every requirement holds.
+type Result struct {
+	subject  string
+	digest   digest.Digest
+	verified []Verified
+}
+
+// Subject is the subject that was verified, as it was asked for, with its digest.
+func (r *Result) Subject() string { return r.subject }
+
+// Digest is the digest that was verified.
+func (r *Result) Digest() digest.Digest { return r.digest }
+
+// Verified lists what was verified, requirements in the policy's order.
+func (r *Result) Verified() []Verified { return append([]Verified(nil), r.verified...) }
+
+// Verified is a piece of evidence that satisfied a requirement.
+type Verified struct {
+	Requirement   string        `json:"requirement"`
+	On            digest.Digest `json:"on"`
+	Platform      string        `json:"platform,omitempty"`
+	PredicateType string        `json:"predicateType"`
+	Evidence      digest.Digest `json:"evidence"`
+	Form          Form          `json:"form"`
+	Signer        Signer        `json:"signer"`
+	Repository    string        `json:"repository,omitempty"` // as the signed statement names it
+}
+
+// Signer is who signed: a trusted key.
+type Signer struct {
+	Key         string `json:"key"` // the name it was trusted under
+	Fingerprint string `json:"fingerprint"`
+	Algorithm   string `json:"algorithm"`
+}

@@ -1,0 +1,211 @@
+package verify
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/hallmark-project/hallmark/bundle"
+	"github.com/hallmark-project/hallmark/oci"
+)
+
+// Source is a place where evidence is found.
+type Source interface {
+	// Candidates lists what may be evidence about a digest. An empty list means that
+	// there is none; what could not be found out is an error.
+	Candidates(ctx context.Context, on digest.Digest) ([]Candidate, error)
+}
+
+// Candidate is something that may be evidence and was not read yet.
+type Candidate struct {
+	// Hint is the predicate type that it is labelled with, unauthenticated, or empty.
+	// It decides what is read first, never what is left out.
+	Hint string
+	// Likely reports whether the label says that this is evidence at all.
+	Likely bool
+	// Name tells people which one it is.
+	Name string
+	// Read gives each piece of evidence in it to emit, one after the other; none if
+	// it is something else. A piece larger than limit bytes is an error.
+	Read func(ctx context.Context, limit int64, emit func(Piece)) error
+}
+
+// Attached finds the Sigstore bundles that are attached to a digest as referrers.
+func Attached(store oci.Store) Source {
+	return attached{store, semaphore.NewWeighted(memoryBudget)}
+}
+
+type attached struct {
+	store  oci.Store
+	memory *semaphore.Weighted // bytes of bundles held at once
+}
+
+// memoryBudget is how many bytes of bundles are held at once, unless a single one is
+// larger.
+const memoryBudget = 32 << 20
+
+const annotationPredicateType = "dev.sigstore.bundle.predicateType"
+
+func (s attached) Candidates(ctx context.Context, on digest.Digest) ([]Candidate, error) {
+	referrers, err := s.store.Referrers(ctx, on)
+	if err != nil {
+		return nil, err
+	}
+	// The newest first, by what annotations say: it is the likeliest to be wanted.
+	sort.SliceStable(referrers, func(i, j int) bool {
+		return created(referrers[i]) > created(referrers[j])
+	})
+	out := make([]Candidate, len(referrers))
+	for i, d := range referrers {
+		out[i] = Candidate{
+			Hint: d.Annotations[annotationPredicateType], Likely: likely(d),
+			Name: d.Digest.String(),
+			Read: func(ctx context.Context, limit int64, emit func(Piece)) error {
+				return s.read(ctx, d, limit, emit)
+			},
+		}
+	}
+	return out, nil
+}
+
+func created(d oci.Descriptor) string { return d.Annotations["org.opencontainers.image.created"] }
+
+// likely reports whether a listing calls a referrer a bundle, or does not say: some
+// registries give the config's media type instead of the artifact's.
+func likely(d oci.Descriptor) bool {
+	return bundle.IsMediaType(d.ArtifactType) || d.ArtifactType == "" ||
+		d.ArtifactType == "application/vnd.oci.empty.v1+json"
+}
+
+// read fetches the manifest of a referrer and the bundle in it. What its layers do
+// not call a bundle is none.
+func (s attached) read(ctx context.Context, d oci.Descriptor, limit int64, emit func(Piece)) error {
+	if !oci.IsManifest(d.MediaType) {
+		return nil
+	}
+	piece := Piece{Digest: d.Digest, Form: FormBundle, Source: "referrer"}
+	m, _, err := oci.FetchManifest(ctx, s.store, oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+	if errors.Is(err, oci.ErrManifest) { // it was read, and is nothing that can be used
+		piece.Defect = err
+		emit(piece)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(m.Layers, func(l oci.Descriptor) bool { return bundle.IsMediaType(l.MediaType) })
+	if i < 0 {
+		return nil
+	}
+	if len(m.Layers) != 1 { // which of them was meant is anybody's guess
+		piece.Defect = fmt.Errorf("%w: the manifest of a bundle has one layer, this one has %d", bundle.ErrFormat, len(m.Layers))
+		emit(piece)
+		return nil
+	}
+	weight := min(m.Layers[i].Size, memoryBudget)
+	if err := s.memory.Acquire(ctx, weight); err != nil {
+		return err
+	}
+	defer s.memory.Release(weight)
+	if piece.Content, err = oci.FetchAll(ctx, s.store, m.Layers[i], limit); err != nil {
+		return err
+	}
+	emit(piece)
+	return nil
+}
+
+// Legacy finds the evidence that cosign before version 3 keeps under the tags
+// sha256-<hex>.sig and .att.
+func Legacy(store oci.Store) Source { return legacy{store} }
+
+type legacy struct{ store oci.Store }
+
+// maxLegacyLayers caps the pieces under one legacy tag.
+const maxLegacyLayers = 1_000
+
+const (
+	annotationSignature = "dev.cosignproject.cosign/signature"
+	annotationLogBundle = "dev.sigstore.cosign/bundle"
+)
+
+// Candidates lists both tags without looking whether they are there: reading them
+// tells.
+func (s legacy) Candidates(_ context.Context, on digest.Digest) ([]Candidate, error) {
+	var out []Candidate
+	for _, suffix := range []string{".sig", ".att"} {
+		tag := oci.FallbackTag(on) + suffix
+		c := Candidate{Likely: true, Name: "tag " + tag,
+			Read: func(ctx context.Context, limit int64, emit func(Piece)) error {
+				return s.read(ctx, tag, limit, emit)
+			}}
+		if suffix == ".sig" {
+			c.Hint = bundle.PredicateSignature
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func (s legacy) read(ctx context.Context, tag string, limit int64, emit func(Piece)) error {
+	subject, err := s.store.Resolve(ctx, tag)
+	if errors.Is(err, oci.ErrNotFound) || err == nil && subject.IsIndex() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	layers := subject.Manifest().Layers
+	if len(layers) > maxLegacyLayers {
+		return &oci.TooLargeError{What: "the number of layers of " + tag, Limit: maxLegacyLayers}
+	}
+	for _, layer := range layers {
+		piece := Piece{Digest: layer.Digest, Source: "tag " + tag, LogBundle: []byte(layer.Annotations[annotationLogBundle])}
+		switch layer.MediaType {
+		case bundle.MediaTypeSimpleSigning:
+			piece.Form = FormLegacySignature
+			if piece.Signature, err = base64.StdEncoding.DecodeString(layer.Annotations[annotationSignature]); err != nil {
+				piece.Defect = fmt.Errorf("%w: the signature is no base64", bundle.ErrFormat)
+			}
+		case bundle.MediaTypeEnvelope:
+			piece.Form = FormLegacyAttestation
+		default:
+			continue
+		}
+		if piece.Content, err = oci.FetchAll(ctx, s.store, layer, limit); err != nil {
+			return err
+		}
+		emit(piece)
+	}
+	return nil
+}
+
+// Bundles is evidence in files: each content is one Sigstore bundle. names tell
+// people where each comes from.
+func Bundles(names []string, contents [][]byte) Source { return files{names, contents} }
+
+type files struct {
+	names    []string
+	contents [][]byte
+}
+
+func (s files) Candidates(context.Context, digest.Digest) ([]Candidate, error) {
+	out := make([]Candidate, len(s.contents))
+	for i, content := range s.contents {
+		piece := Piece{Digest: digest.FromBytes(content), Form: FormBundle, Source: s.names[i], Content: content}
+		out[i] = Candidate{Likely: true, Name: s.names[i],
+			Read: func(_ context.Context, _ int64, emit func(Piece)) error { emit(piece); return nil }}
+	}
+	return out, nil
+}
+
+// describeUnread says why a candidate could not be read, in one line.
+func describeUnread(err error) string {
+	return strings.ReplaceAll(fmt.Sprint(err), "\n", " ")
+}

@@ -1,0 +1,306 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/trust"
+)
+
+// Limits bound what one verification may cost. A zero member means its default.
+type Limits struct {
+	PieceBytes int64 // one piece of evidence; default 256 MiB
+	Pieces     int   // pieces read of one digest; default 20,000
+	Parallel   int   // pieces read at once; default 16
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.PieceBytes == 0 {
+		l.PieceBytes = 256 << 20
+	}
+	if l.Pieces == 0 {
+		l.Pieces = 20_000
+	}
+	if l.Parallel == 0 {
+		l.Parallel = 16
+	}
+	return l
+}
+
+// Options are what a caller may leave out.
+type Options struct {
+	// Platforms narrows an index to these platforms, see [oci.MatchPlatform].
+	Platforms []string
+	// Artifact opens the bytes of a subject that is a file, whose digest the reader
+	// checks. Without it, signatures over the bytes themselves do not count.
+	Artifact func() (io.ReadCloser, error)
+	// Now is the time that validity is checked at; zero means the present.
+	Now    time.Time
+	Limits Limits
+}
+
+// Verify decides whether evidence from sources shows what p asks of subject, by
+// signers in root.
+//
+// The report is there whatever the verdict. The result is there exactly if every
+// requirement holds, on every platform where its type wants that (DESIGN section 3).
+// Otherwise the error is an [Error], [ErrNothingAsked] or that of ctx.
+func Verify(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, o Options) (*Result, *Report, error) {
+	report := &Report{Subject: subject.String(), Digest: subject.Digest(), MediaType: subject.Descriptor().MediaType,
+		Requirements: []RequirementReport{}, Evidence: []EvidenceReport{}}
+	switch {
+	case len(p.Requirements) == 0:
+		return nil, report, fmt.Errorf("%w: the policy has no requirement", ErrNothingAsked)
+	case len(root.Keys) == 0:
+		return nil, report, fmt.Errorf("%w: no key is trusted", ErrNothingAsked)
+	case subject.Digest() == "":
+		return nil, report, fmt.Errorf("%w: no subject", ErrNothingAsked)
+	}
+	c, err := newTrial(subject, sources, root, p, o)
+	if err != nil {
+		return nil, report, err
+	}
+	result, failures, err := c.decide(ctx, report)
+	if err != nil {
+		return nil, report, err
+	}
+	if len(failures) > 0 {
+		sort.SliceStable(failures, func(i, j int) bool { return gravity(failures[i].Verdict) < gravity(failures[j].Verdict) })
+		return nil, report, &Error{Subject: subject.String(), Failures: failures}
+	}
+	return result, report, nil
+}
+
+// trial is one subject under judgement: a dossier for it and for each platform.
+type trial struct {
+	policy    policy.Policy
+	whole     *dossier
+	platforms []*dossier // of an index, those asked for
+	narrowed  bool       // platforms were named: the index itself is not asked for
+}
+
+func newTrial(subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, o Options) (*trial, error) {
+	limits := o.Limits.withDefaults()
+	judge := &assessor{root: root, policy: p, subject: subject, artifact: o.Artifact, now: o.Now}
+	if judge.now.IsZero() {
+		judge.now = time.Now()
+	}
+	open := func(d digest.Digest, platform string) *dossier {
+		return &dossier{on: d, platform: platform, assessor: judge, sources: sources, limits: limits}
+	}
+	c := &trial{policy: p, whole: open(subject.Digest(), ""), narrowed: len(o.Platforms) > 0}
+	platforms, err := subject.Platforms()
+	if err != nil {
+		return nil, err
+	}
+	matched := map[string]bool{}
+	for _, platform := range platforms {
+		wanted := !c.narrowed
+		for _, asked := range o.Platforms {
+			if oci.MatchPlatform(asked, platform.Name) {
+				wanted, matched[asked] = true, true
+			}
+		}
+		if wanted {
+			c.addPlatform(open(platform.Subject.Digest(), printable(platform.Name)))
+		}
+	}
+	for _, asked := range o.Platforms {
+		if !matched[asked] {
+			return nil, fmt.Errorf("%w: %s has no platform %q", ErrPlatform, subject, asked)
+		}
+	}
+	if subject.IsIndex() && len(c.platforms) == 0 {
+		return nil, fmt.Errorf("%w: index %s names no platform", ErrPlatform, subject)
+	}
+	return c, nil
+}
+
+// addPlatform adds a platform. Where an index names one manifest for several, its
+// evidence is read once.
+func (c *trial) addPlatform(d *dossier) {
+	for _, have := range c.platforms {
+		if have.on == d.on {
+			have.platform += ", " + d.platform
+			return
+		}
+	}
+	c.platforms = append(c.platforms, d)
+}
+
+// place is where a requirement may be met: on all digests of one of the sets.
+type place [][]*dossier
+
+// places is where evidence of type t counts (DESIGN section 3).
+func (c *trial) places(t policy.Type) place {
+	whole := []*dossier{c.whole}
+	switch {
+	case len(c.platforms) == 0:
+		return place{whole}
+	case t.DescribesPlatform() && c.policy.AcceptIndexSBOM:
+		return place{c.platforms, whole}
+	case t.DescribesPlatform():
+		return place{c.platforms}
+	case t.String() == policy.Signature && !c.narrowed:
+		return place{whole} // a signature on each platform does not vouch for their set
+	}
+	return place{whole, c.platforms}
+}
+
+func (c *trial) decide(ctx context.Context, report *Report) (*Result, []Failure, error) {
+	if err := c.read(ctx); err != nil {
+		return nil, nil, err
+	}
+	result := &Result{subject: report.Subject, digest: report.Digest}
+	var failures []Failure
+	for _, requirement := range c.policy.Requirements {
+		met, missed, err := c.meet(ctx, requirement.Type)
+		if err != nil {
+			return nil, nil, err
+		}
+		failures = append(failures, missed...)
+		entry := RequirementReport{Type: requirement.Type.String()}
+		for _, d := range met {
+			entry.On = append(entry.On, d.state(requirement.Type))
+			result.verified = append(result.verified, d.verified(requirement.Type))
+		}
+		for _, f := range missed {
+			entry.On = append(entry.On, DigestState{Digest: f.On, Platform: f.Platform, Outcome: outcomeOf(f), Cause: f.Cause})
+		}
+		report.Requirements = append(report.Requirements, entry)
+	}
+	c.fill(report)
+	return result, failures, nil
+}
+
+func outcomeOf(f Failure) Outcome {
+	if f.Verdict == ErrInconclusive {
+		return NotChecked
+	}
+	return Failed
+}
+
+// read reads the digests that each requirement is asked of first, all at once.
+func (c *trial) read(ctx context.Context) error {
+	wanted := map[*dossier][]policy.Type{}
+	for _, r := range c.policy.Requirements {
+		for _, d := range c.places(r.Type)[0] {
+			wanted[d] = append(wanted[d], r.Type)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(platformsAtOnce)
+	for d, types := range wanted {
+		group.Go(func() error { return d.complete(ctx, types) })
+	}
+	return group.Wait()
+}
+
+// platformsAtOnce is how many digests are read at the same time.
+const platformsAtOnce = 8
+
+// meet looks for a place where every digest has evidence of type t. Without one, the
+// failures are those of the place that is asked first.
+func (c *trial) meet(ctx context.Context, t policy.Type) (met []*dossier, missed []Failure, err error) {
+	for i, set := range c.places(t) {
+		if i > 0 {
+			if err := completeAll(ctx, set, t); err != nil {
+				return nil, nil, err
+			}
+		}
+		var good []*dossier
+		var bad []Failure
+		for _, d := range set {
+			if d.accepted(t) != nil {
+				good = append(good, d)
+			} else {
+				bad = append(bad, d.failure(t))
+			}
+		}
+		if len(bad) == 0 {
+			return good, nil, nil
+		}
+		if i == 0 || graver(bad, missed) {
+			met, missed = good, bad
+		}
+	}
+	return c.explain(ctx, t, met, missed)
+}
+
+func completeAll(ctx context.Context, set []*dossier, t policy.Type) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(platformsAtOnce)
+	for _, d := range set {
+		group.Go(func() error { return d.complete(ctx, []policy.Type{t}) })
+	}
+	return group.Wait()
+}
+
+// graver reports whether a holds a graver verdict than every one in b.
+func graver(a, b []Failure) bool { return gravest(a) < gravest(b) }
+
+func gravest(list []Failure) int {
+	most := gravity(nil)
+	for _, f := range list {
+		most = min(most, gravity(f.Verdict))
+	}
+	return most
+}
+
+// explain looks at the index for evidence that only counts on platforms: who put an
+// SBOM there should be told, and not that there is none.
+func (c *trial) explain(ctx context.Context, t policy.Type, met []*dossier, missed []Failure) ([]*dossier, []Failure, error) {
+	if !t.DescribesPlatform() || len(c.platforms) == 0 || c.policy.AcceptIndexSBOM {
+		return met, missed, nil
+	}
+	if err := c.whole.complete(ctx, []policy.Type{t}); err != nil {
+		return nil, nil, err
+	}
+	onIndex := c.whole.accepted(t) != nil
+	for i, f := range missed {
+		if f.Verdict != ErrMissing {
+			continue
+		}
+		switch {
+		case onIndex:
+			missed[i].Verdict = ErrRejected
+			missed[i].Cause = fmt.Sprintf("it is on the index only, where it cannot describe each platform; attach one to %s", f.On)
+		case len(c.whole.unread) > 0:
+			missed[i].Verdict = ErrInconclusive
+			missed[i].Cause = fmt.Sprintf("could not read %s: %s", c.whole.unread[0].What, c.whole.unread[0].Cause)
+		}
+	}
+	return met, missed, nil
+}
+
+func (d *dossier) verified(t policy.Type) Verified {
+	a := d.accepted(t)
+	return Verified{Requirement: t.String(), On: d.on, Platform: d.platform, PredicateType: a.predicateType,
+		Evidence: a.report.Digest, Form: a.report.Form, Signer: a.signer, Repository: a.repository}
+}
+
+// fill copies what was read into the report, the subject first.
+func (c *trial) fill(report *Report) {
+	for _, d := range append([]*dossier{c.whole}, c.platforms...) {
+		for _, a := range d.assessed {
+			a.report.ClaimedType = printable(a.report.ClaimedType)
+			report.Evidence = append(report.Evidence, a.report)
+		}
+		report.Unread = append(report.Unread, d.unread...)
+	}
+	for _, u := range report.Unread {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("could not read %s of %s: %s", u.What, u.On, u.Cause))
+	}
+}
+
+func sortedNames(m map[string]int) []string { return slices.Sorted(maps.Keys(m)) }
