@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -149,16 +150,27 @@ func (k Key) Verify(message io.Reader, sig []byte) error {
 		if err != nil {
 			return fmt.Errorf("reading the signed bytes: %w", err)
 		}
-		if !ed25519.Verify(k.public.(ed25519.PublicKey), data, sig) {
-			return ErrSignature
-		}
-		return nil
+		return verifyEd25519(k.public.(ed25519.PublicKey), data, sig)
 	}
 	h := a.hash.New()
 	if _, err := io.Copy(h, message); err != nil {
 		return fmt.Errorf("reading the signed bytes: %w", err)
 	}
 	return k.verifyDigest(a.hash, h.Sum(nil), sig)
+}
+
+// verifyEd25519 accepts the pure form, which is what is written here and what
+// cosign verifies, and the pre-hashed form of RFC 8032, which is what cosign 3
+// signs with. One cannot be taken for the other.
+func verifyEd25519(public ed25519.PublicKey, message, sig []byte) error {
+	if ed25519.Verify(public, message, sig) {
+		return nil
+	}
+	sum := sha512.Sum512(message)
+	if ed25519.VerifyWithOptions(public, sum[:], sig, &ed25519.Options{Hash: crypto.SHA512}) == nil {
+		return nil
+	}
+	return ErrSignature
 }
 
 func (k Key) verifyDigest(hash crypto.Hash, digest, sig []byte) error {

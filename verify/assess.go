@@ -61,6 +61,7 @@ type assessment struct {
 	accepted      bool   // every check passed
 	signer        Signer
 	repository    string
+	payload       digest.Digest // of what was signed
 }
 
 // check notes a fact about a and reports whether evidence may still count.
@@ -104,6 +105,7 @@ func (s *assessor) assess(on digest.Digest, p Piece) assessment {
 	if !a.check(CheckFormat, string(p.Form), err) {
 		return a
 	}
+	a.payload = payloadDigest(evidence.payload)
 	s.checkSignature(&a, evidence)
 	s.checkLogEntries(&a, evidence)
 	s.checkPayload(&a, on, p.Form, evidence)

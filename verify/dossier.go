@@ -18,6 +18,7 @@ type dossier struct {
 	assessor *assessor
 	sources  []Source
 	limits   Limits
+	done     func() bool // nil: every type has accepted evidence
 
 	mu       sync.Mutex
 	assessed []assessment
@@ -132,6 +133,9 @@ func (d *dossier) miss(what string, err error) {
 }
 
 func (d *dossier) satisfied(types []policy.Type) bool {
+	if d.done != nil {
+		return d.done()
+	}
 	for _, t := range types {
 		if d.accepted(t) == nil {
 			return false

@@ -109,6 +109,7 @@ type Verified struct {
 	Platform      string        `json:"platform,omitempty"`
 	PredicateType string        `json:"predicateType"`
 	Evidence      digest.Digest `json:"evidence"`
+	Payload       digest.Digest `json:"payload,omitempty"` // of the signed bytes
 	Form          Form          `json:"form"`
 	Signer        Signer        `json:"signer"`
 	Repository    string        `json:"repository,omitempty"` // as the signed statement names it

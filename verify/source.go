@@ -101,8 +101,8 @@ func (s attached) read(ctx context.Context, d oci.Descriptor, limit int64, emit 
 		return err
 	}
 	i := slices.IndexFunc(m.Layers, func(l oci.Descriptor) bool { return bundle.IsMediaType(l.MediaType) })
-	if i < 0 {
-		return nil
+	if i < 0 { // cosign 2 could attach its older forms as referrers too
+		return readLayers(ctx, s.store, m.Layers, piece, limit, emit)
 	}
 	if len(m.Layers) != 1 { // which of them was meant is anybody's guess
 		piece.Defect = fmt.Errorf("%w: the manifest of a bundle has one layer, this one has %d", bundle.ErrFormat, len(m.Layers))
@@ -161,12 +161,17 @@ func (s legacy) read(ctx context.Context, tag string, limit int64, emit func(Pie
 	if err != nil {
 		return err
 	}
-	layers := subject.Manifest().Layers
+	return readLayers(ctx, s.store, subject.Manifest().Layers, Piece{Source: "tag " + tag}, limit, emit)
+}
+
+// readLayers emits a piece for each layer in one of cosign's older forms.
+func readLayers(ctx context.Context, f oci.Fetcher, layers []oci.Descriptor, as Piece, limit int64, emit func(Piece)) error {
 	if len(layers) > maxLegacyLayers {
-		return &oci.TooLargeError{What: "the number of layers of " + tag, Limit: maxLegacyLayers}
+		return &oci.TooLargeError{What: "the number of layers of " + as.Source, Limit: maxLegacyLayers}
 	}
 	for _, layer := range layers {
-		piece := Piece{Digest: layer.Digest, Source: "tag " + tag, LogBundle: []byte(layer.Annotations[annotationLogBundle])}
+		piece := Piece{Digest: layer.Digest, Source: as.Source, LogBundle: []byte(layer.Annotations[annotationLogBundle])}
+		var err error
 		switch layer.MediaType {
 		case bundle.MediaTypeSimpleSigning:
 			piece.Form = FormLegacySignature
@@ -178,7 +183,7 @@ func (s legacy) read(ctx context.Context, tag string, limit int64, emit func(Pie
 		default:
 			continue
 		}
-		if piece.Content, err = oci.FetchAll(ctx, s.store, layer, limit); err != nil {
+		if piece.Content, err = oci.FetchAll(ctx, f, layer, limit); err != nil {
 			return err
 		}
 		emit(piece)

@@ -172,7 +172,7 @@ func (c *trial) decide(ctx context.Context, report *Report) (*Result, []Failure,
 		entry := RequirementReport{Type: requirement.Type.String()}
 		for _, d := range met {
 			entry.On = append(entry.On, d.state(requirement.Type))
-			result.verified = append(result.verified, d.verified(requirement.Type))
+			result.verified = append(result.verified, d.accepted(requirement.Type).verified(d, requirement.Type))
 		}
 		for _, f := range missed {
 			entry.On = append(entry.On, DigestState{Digest: f.On, Platform: f.Platform, Outcome: outcomeOf(f), Cause: f.Cause})
@@ -281,12 +281,6 @@ func (c *trial) explain(ctx context.Context, t policy.Type, met []*dossier, miss
 		}
 	}
 	return met, missed, nil
-}
-
-func (d *dossier) verified(t policy.Type) Verified {
-	a := d.accepted(t)
-	return Verified{Requirement: t.String(), On: d.on, Platform: d.platform, PredicateType: a.predicateType,
-		Evidence: a.report.Digest, Form: a.report.Form, Signer: a.signer, Repository: a.repository}
 }
 
 // fill copies what was read into the report, the subject first.

@@ -1,0 +1,145 @@
+// Package cli is the command line of hallmark: flags, wiring of the libraries,
+// text and JSON output, exit codes and remedies. It is the only package that prints.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/hallmark-project/hallmark/oci"
+)
+
+// App is a run of the program: its streams, environment and settings. Tests make
+// their own.
+type App struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      func(name string) (string, bool)
+	// Terminal reports whether messages go to a terminal; Prompt asks for a password
+	// there, and is nil where nobody can be asked.
+	Terminal bool
+	Prompt   func(text string) ([]byte, error)
+	Now      func() time.Time
+
+	quiet    bool
+	timeout  time.Duration
+	registry oci.Options
+}
+
+// Main runs the program as its own process and returns the exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second interrupt ends the process at once
+	}()
+	app := &App{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv, Now: time.Now,
+		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		app.Prompt = app.askTerminal
+	}
+	return app.Run(ctx, os.Args[1:])
+}
+
+// Run runs one command line and returns its exit code. A panic is reported as an
+// internal error, never as one of the codes that mean something else.
+func (a *App) Run(ctx context.Context, args []string) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(a.Err, "hallmark: internal error: %v\nThis is a bug. Please report it with the command line.\n", r)
+			code = exitInternal
+		}
+	}()
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	err := root.ExecuteContext(ctx)
+	if ctx.Err() != nil && err != nil {
+		fmt.Fprintln(a.Err, "hallmark: interrupted")
+		return exitInterrupted
+	}
+	return a.finish(err)
+}
+
+func (a *App) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "hallmark",
+		Short: "Sign what you ship, verify what you run",
+		Long: `hallmark generates SBOMs of container images, signs them as attestations, attaches
+them to the image as OCI referrers, and verifies all of it.
+
+A SUBJECT is one of
+  registry.example.com/team/app:v1   an image or index in a registry (or @sha256:…)
+  oci:DIR[:TAG|@DIGEST]              an OCI image layout, a folder or a .tar of one
+  docker-archive:FILE, dir:DIR       sources of an SBOM
+  file:FILE                          any file
+
+Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
+3 evidence was found and rejected, 4 no evidence of the kind asked for,
+5 inconclusive (something could not be read), 130 interrupted.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.prepare(cmd)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath()))
+	})
+	f := root.PersistentFlags()
+	f.SortFlags = false
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no messages, only results and errors")
+	f.BoolVar(&a.registry.PlainHTTP, "plain-http", false, "use http for registries (loopback ones get it without asking)")
+	f.StringVar(&a.registry.CAFile, "registry-cacert", "", "PEM `file` of certificate authorities to trust for registries, besides the system's")
+	f.IntVar(&a.registry.Retries, "retries", oci.DefaultRetries, "how `often` a failed request is repeated")
+	f.DurationVar(&a.timeout, "timeout", 30*time.Minute, "give up after this `long`")
+	root.SetGlobalNormalizationFunc(cosignNames)
+	root.AddCommand(a.keysCommand(), a.sbomCommand(), a.signCommand(), a.attestCommand(), a.releaseCommand(),
+		a.verifyCommand(), a.treeCommand(), a.showCommand(), a.versionCommand())
+	return root
+}
+
+// prepare readies what every command shares.
+func (a *App) prepare(cmd *cobra.Command) error {
+	if a.registry.Retries == 0 {
+		a.registry.Retries = -1
+	}
+	if a.timeout <= 0 {
+		return usage(errors.New("--timeout must be longer than nothing"))
+	}
+	a.registry.UserAgent = "hallmark/" + Version()
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), a.timeout, errTimeout)
+	cobra.OnFinalize(cancel)
+	cmd.SetContext(ctx)
+	return nil
+}
+
+// message tells people something on the error stream, unless they asked for quiet.
+func (a *App) message(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.Err, format+"\n", args...)
+	}
+}
+
+func (a *App) askTerminal(text string) ([]byte, error) {
+	fmt.Fprint(os.Stderr, text)
+	secret, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(os.Stderr)
+	return secret, err
+}

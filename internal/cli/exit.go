@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+
+	"github.com/hallmark-project/hallmark/attest"
+	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/sbom"
+	"github.com/hallmark-project/hallmark/sign"
+	"github.com/hallmark-project/hallmark/trust"
+	"github.com/hallmark-project/hallmark/verify"
+)
+
+// Exit codes, the same for every command (DESIGN section 3).
+const (
+	exitDone         = 0
+	exitInternal     = 1
+	exitUsage        = 2
+	exitRejected     = 3
+	exitMissing      = 4
+	exitInconclusive = 5
+	exitInterrupted  = 130
+)
+
+var errTimeout = errors.New("the time given by --timeout is over")
+
+// usageError is bad input: the command line, a file, a key.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(err error) error { return usageError{err} }
+
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// shownError was reported by the command itself, as its result.
+type shownError struct{ error }
+
+func (e shownError) Unwrap() error { return e.error }
+
+// class is a row of the table from errors to exit codes and remedies. The first row
+// that matches decides.
+type class struct {
+	code   int
+	match  func(error) bool
+	remedy string
+}
+
+func is(target error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, target) }
+}
+
+func as[T error](accept func(T) bool) func(error) bool {
+	return func(err error) bool {
+		var target T
+		return errors.As(err, &target) && accept(target)
+	}
+}
+
+func anyOf[T error](T) bool { return true }
+
+var classes = []class{
+	{exitInconclusive, func(err error) bool { return errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded) },
+		"Nothing is decided. Try again, or allow more with --timeout."},
+	{exitUsage, as(anyOf[usageError]), ""},
+	{exitUsage, is(verify.ErrNothingAsked), "Say whom you trust: --key PUBLIC_KEY."},
+	{exitUsage, is(verify.ErrPlatform), "'hallmark tree SUBJECT' lists the platforms."},
+	{exitRejected, is(verify.ErrRejected), ""},
+	{exitUsage, is(sign.ErrPassword), "The password is taken from --password-file, HALLMARK_PASSWORD or COSIGN_PASSWORD, else asked for on a terminal."},
+	{exitUsage, is(sign.ErrPublicKey), "Signing needs the private key, usually NAME.key."},
+	{exitUsage, is(sign.ErrUnprotected), "Protect it with 'chmod 600', or encrypt it with 'hallmark keys import'."},
+	{exitUsage, is(sign.ErrProvider), "Use a key file or env://NAME."},
+	{exitUsage, is(sign.ErrKeyFormat), "'hallmark keys generate' makes a key; 'hallmark keys import' reads those of other tools."},
+	{exitUsage, is(trust.ErrPrivateKey), "Verifying needs the public key, usually NAME.pub; 'hallmark keys public --key NAME.key' writes it."},
+	{exitUsage, is(trust.ErrKeyFormat), "'hallmark keys public --key NAME.key' writes a public key."},
+	{exitUsage, is(trust.ErrKeyKind), ""},
+	{exitUsage, is(attest.ErrPredicate), "Give the file that --type describes, or the --type that describes the file."},
+	{exitUsage, is(sbom.ErrFormat), ""},
+	{exitUsage, is(sbom.ErrNotImage), ""},
+	{exitUsage, is(sbom.ErrForeignLayer), ""},
+	{exitUsage, is(sbom.ErrLayerType), ""},
+	{exitUsage, is(sbom.ErrMalformed), "The image is broken; if it comes from a registry, try again once."},
+	{exitUsage, is(sbom.ErrLimit), ""},
+	{exitUsage, is(oci.ErrReference), "See 'hallmark --help' for how a subject is written."},
+	{exitUsage, is(oci.ErrLayout), "oci:DIR wants a folder (or .tar) with oci-layout, index.json and blobs."},
+	{exitUsage, is(oci.ErrReadOnly), "Unpack the archive into a folder first."},
+	{exitInconclusive, as(func(e *oci.StatusError) bool { return e.Unauthorized() }),
+		"Log in with the tool of your registry (docker login, podman login, …): hallmark uses its credentials."},
+	{exitInconclusive, as(func(e *oci.StatusError) bool { return e.Throttled() }), "The registry asks for fewer requests. Try again later."},
+	{exitInconclusive, is(oci.ErrNotFound), "Check the name and tag. A registry also answers like this where you lack the right to read."},
+	{exitInconclusive, as(anyOf[*oci.StatusError]), "The registry could not answer. Try again later."},
+	{exitInconclusive, as(anyOf[*oci.DigestError]), "The content was damaged on its way, or tampered with. Try again; if it stays, do not use it."},
+	{exitInconclusive, as(anyOf[*oci.TooLargeError]), ""},
+	{exitInconclusive, is(oci.ErrListing), "Nothing may be concluded from a list that is not whole. Try again."},
+	{exitInconclusive, is(oci.ErrContended), "Run the command again: what is attached already is found and left as it is."},
+	{exitInconclusive, is(oci.ErrManifest), "What the registry or layout holds under this name is no image that can be read."},
+	{exitInconclusive, is(sbom.ErrMismatch), "The content was damaged on its way, or tampered with. Try again; if it stays, do not use it."},
+	{exitInconclusive, is(verify.ErrInconclusive), "Try again once the cause is gone."},
+	{exitMissing, is(verify.ErrMissing), ""},
+	{exitInconclusive, as(anyOf[net.Error]), "Check the registry's name and the network."},
+	{exitUsage, is(fs.ErrNotExist), ""},
+	{exitUsage, is(fs.ErrExist), ""},
+}
+
+// classify finds the row of an error; unclassified is never 0.
+func classify(err error) class {
+	for _, c := range classes {
+		if c.match(err) {
+			return c
+		}
+	}
+	return class{code: exitInternal}
+}
+
+// finish reports how a command ended and gives its exit code.
+func (a *App) finish(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	c := classify(err)
+	var shown shownError
+	if !errors.As(err, &shown) {
+		fmt.Fprintln(a.Err, "hallmark:", err)
+		if c.remedy != "" {
+			fmt.Fprintln(a.Err, c.remedy)
+		}
+	}
+	return c.code
+}

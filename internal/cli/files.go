@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// writeFile writes a file whole or not at all. Without replace, a file that is there
+// is left as it is, with an error that wraps [fs.ErrExist].
+func writeFile(name string, content []byte, mode fs.FileMode, replace bool) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return writeThrough(name, content) // /dev/stdout, a pipe
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".hallmark-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once the file is renamed
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	if replace {
+		return os.Rename(f.Name(), name)
+	}
+	err = os.Link(f.Name(), name) // unlike a rename, it fails where a file is
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		if _, statErr := os.Lstat(name); errors.Is(statErr, fs.ErrNotExist) {
+			return os.Rename(f.Name(), name) // a file system without hard links
+		}
+	}
+	return err
+}
+
+func writeThrough(name string, content []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// readInput reads a file that the user named, "-" for standard input, of at most
+// limit bytes.
+func (a *App) readInput(name string, limit int64) ([]byte, error) {
+	in := a.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, usage(err)
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err != nil {
+		return nil, usagef("reading %s: %w", name, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, usage(fmt.Errorf("%s is larger than the limit of %d bytes", name, limit))
+	}
+	return data, nil
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/hallmark-project/hallmark/sbom"
+)
+
+// progress tells people how far a long step is: a bar on a terminal, a line a step
+// in CI, nothing in a pipe or with --quiet.
+type progress struct {
+	app   *App
+	label string
+	start time.Time
+
+	mu    sync.Mutex
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	lines bool
+	done  map[int]int64
+	total map[int]int64
+}
+
+func (a *App) progress(label string) *progress {
+	p := &progress{app: a, label: label, start: a.Now(), done: map[int]int64{}, total: map[int]int64{}}
+	switch ci, _ := a.Env("CI"); {
+	case a.quiet:
+	case a.Terminal:
+		p.bars = mpb.New(mpb.WithOutput(a.Err), mpb.WithAutoRefresh())
+		p.bar = p.bars.New(0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
+			mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(label)),
+			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 6})))
+	case ci != "" && ci != "false":
+		p.lines = true
+		fmt.Fprintf(a.Err, "%s ...\n", label)
+	}
+	return p
+}
+
+// sbomEvent shows an event of SBOM generation: the bytes of all layers.
+func (p *progress) sbomEvent(e sbom.Event) {
+	if p.bar == nil || e.Stage != sbom.StageFetch {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done[e.Layer], p.total[e.Layer] = e.Done, e.Total
+	var done, total int64
+	for layer, n := range p.done {
+		done += n
+		total += p.total[layer]
+	}
+	p.bar.SetTotal(total+1, false) // not complete before end says so
+	p.bar.SetCurrent(done)
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	if p.bar != nil {
+		p.bar.SetTotal(-1, true)
+		p.bar.Abort(true)
+		p.bars.Wait()
+	}
+	if p.lines {
+		fmt.Fprintf(p.app.Err, "%s: done in %s\n", p.label, p.app.Now().Sub(p.start).Round(time.Millisecond))
+	}
+}

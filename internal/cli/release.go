@@ -1,0 +1,279 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-project/hallmark/attest"
+	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/sbom"
+	"github.com/hallmark-project/hallmark/verify"
+)
+
+type releaseOptions struct {
+	key      keyFlags
+	evidence evidenceFlags
+	formats  []string
+	output   outputFlag
+	refresh  bool
+	yes      bool
+}
+
+func (a *App) releaseCommand() *cobra.Command {
+	var o releaseOptions
+	cmd := &cobra.Command{
+		Use: "release SUBJECT", Short: "SBOM, signature and attestations of an image in one step", Args: cobra.ExactArgs(1),
+		Long: `For an image, or an index with every platform of it: generate the SBOMs, sign them as
+attestations, sign the image (the index and each platform), attach everything, and
+verify what was written by reading it back.
+
+It can be run again: what this key has signed already is left as it is, what is missing
+is added. A run that was cut off is finished by the next one.`,
+		Example: `  hallmark release --key release.key registry.example.com/app:v1
+  hallmark release --key release.key --format spdx-json oci:layout:v1 -o json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runRelease(cmd.Context(), args[0], o) },
+	}
+	o.key.add(cmd)
+	o.evidence.add(cmd)
+	f := cmd.Flags()
+	f.StringSliceVar(&o.formats, "format", []string{string(sbom.SPDXJSON), string(sbom.CycloneDXJSON)}, "SBOM `formats`: spdx-json, cyclonedx-json, syft-json")
+	f.BoolVar(&o.refresh, "refresh", false, "generate the SBOMs anew although this key has attested some, and attach them if they differ")
+	f.BoolVarP(&o.yes, "yes", "y", false, "accepted for scripts written for cosign; nothing is ever asked")
+	o.output.add(cmd)
+	return cmd
+}
+
+type releaseResult struct {
+	SchemaVersion string       `json:"schemaVersion"`
+	Subject       string       `json:"subject"`
+	Digest        string       `json:"digest"`
+	Evidence      []writtenRow `json:"evidence"`
+	Added         int          `json:"added"`
+	Verified      bool         `json:"verified"`
+}
+
+func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) error {
+	asJSON, err := o.output.json()
+	if err != nil {
+		return err
+	}
+	formats, err := parseFormats(o.formats)
+	if err != nil {
+		return err
+	}
+	signer, err := a.signer(ctx, o.key)
+	if err != nil {
+		return err
+	}
+	s, err := a.session()
+	if err != nil {
+		return err
+	}
+	t, err := a.resolve(ctx, s, text, o.evidence, true)
+	if err != nil {
+		return err
+	}
+	if t.evidence == nil {
+		return usagef("%s: a release is of an image; files are signed with 'hallmark sign --bundle FILE %s'", text, text)
+	}
+	r := release{app: a, target: t, formats: formats, refresh: o.refresh, writer: writer{app: a, store: t.evidence, signer: signer}}
+	if err := r.run(ctx); err != nil {
+		return err
+	}
+	result := releaseResult{"hallmark.release/v1", t.subject.Name(), t.subject.Digest().String(), r.writer.rows, r.added, true}
+	if asJSON {
+		return a.printJSON(result)
+	}
+	if err := a.printRows(t.subject.String(), r.writer.rows); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.Out, "Verified by reading it back.")
+	return err
+}
+
+func parseFormats(names []string) ([]sbom.Format, error) {
+	var out []sbom.Format
+	for _, name := range names {
+		f, err := sbom.ParseFormat(name)
+		if err != nil {
+			return nil, usagef("--format: %w", err)
+		}
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// release is one run of the command.
+type release struct {
+	app     *App
+	target  *target
+	formats []sbom.Format
+	refresh bool
+	writer  writer
+	added   int
+}
+
+func (r *release) run(ctx context.Context) error {
+	images, err := imagesOf(r.target.subject, nil)
+	if err != nil {
+		return err
+	}
+	digests := images
+	if r.target.subject.IsIndex() {
+		digests = append([]oci.Platform{{Subject: r.target.subject}}, images...)
+	}
+	there, err := r.survey(ctx, digests)
+	if err != nil {
+		return err
+	}
+	for i, on := range digests {
+		if err := r.releaseOne(ctx, on, there[i]); err != nil {
+			return err
+		}
+	}
+	r.added = len(r.writer.pending)
+	if err := r.writer.attach(ctx); err != nil {
+		return err
+	}
+	return r.verify(ctx, digests)
+}
+
+// survey reads what this signer has attached to each digest before.
+func (r *release) survey(ctx context.Context, digests []oci.Platform) ([][]verify.Verified, error) {
+	out := make([][]verify.Verified, len(digests))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(surveysAtOnce)
+	for i, on := range digests {
+		group.Go(func() (err error) {
+			types := append(r.sbomTypes(on), attest.Signature().Type)
+			signed, err := signaturePayload(on.Subject)
+			if err != nil {
+				return err
+			}
+			out[i], err = r.writer.find(ctx, on.Subject, types, func(found []verify.Verified) bool {
+				return !r.refresh && evidenceOf(found, signed) != "" && len(missingTypes(types, found)) == 0
+			})
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+// sbomTypes are the predicate types that a digest gets: none for an index.
+func (r *release) sbomTypes(on oci.Platform) []string {
+	if on.Subject.IsIndex() {
+		return nil
+	}
+	types := make([]string, len(r.formats))
+	for i, f := range r.formats {
+		types[i] = f.PredicateType()
+	}
+	return types
+}
+
+func signaturePayload(on oci.Subject) (digest.Digest, error) {
+	payload, err := attest.Statement(on, attest.Signature())
+	return digest.FromBytes(payload), err
+}
+
+// missingTypes are the predicate types of which nothing was found.
+func missingTypes(types []string, found []verify.Verified) []string {
+	return slices.DeleteFunc(slices.Clone(types), func(uri string) bool { return foundOf(found, uri) != "" })
+}
+
+func foundOf(found []verify.Verified, uri string) digest.Digest {
+	for _, v := range found {
+		if v.Form == verify.FormBundle && policy.TypeOf(uri).Matches(v.PredicateType) {
+			return v.Evidence
+		}
+	}
+	return ""
+}
+
+// releaseOne queues what a digest lacks: SBOM attestations, then the signature.
+func (r *release) releaseOne(ctx context.Context, on oci.Platform, found []verify.Verified) error {
+	lacking := missingTypes(r.sbomTypes(on), found)
+	if r.refresh {
+		lacking = r.sbomTypes(on)
+	}
+	docs := map[string]sbom.Document{}
+	if len(lacking) > 0 {
+		var err error
+		if docs, err = r.documents(ctx, on, lacking); err != nil {
+			return fmt.Errorf("%s: %w", on.Subject, err)
+		}
+	}
+	for _, uri := range r.sbomTypes(on) {
+		p := attest.Predicate{Type: uri, JSON: docs[uri].Bytes}
+		present := foundOf(found, uri)
+		if p.JSON != nil {
+			payload, err := attest.Statement(on.Subject, p)
+			if err != nil {
+				return err
+			}
+			present = evidenceOf(found, digest.FromBytes(payload))
+		}
+		if err := r.writer.add(ctx, claim{on, p}, present); err != nil {
+			return err
+		}
+	}
+	signed, err := signaturePayload(on.Subject)
+	if err != nil {
+		return err
+	}
+	return r.writer.add(ctx, claim{on, attest.Signature()}, evidenceOf(found, signed))
+}
+
+// documents generates the SBOMs of some predicate types from one reading.
+func (r *release) documents(ctx context.Context, on oci.Platform, types []string) (map[string]sbom.Document, error) {
+	var formats []sbom.Format
+	for _, f := range r.formats {
+		if slices.Contains(types, f.PredicateType()) {
+			formats = append(formats, f)
+		}
+	}
+	docs, err := r.app.imageSBOM(ctx, r.target.images, on, formats)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]sbom.Document{}
+	for _, doc := range docs {
+		out[doc.Format.PredicateType()] = doc
+	}
+	return out, nil
+}
+
+// verify reads everything back and judges it as a stranger with the public key would.
+func (r *release) verify(ctx context.Context, digests []oci.Platform) error {
+	p := r.app.progress("Verifying")
+	defer p.end()
+	sources := []verify.Source{verify.Attached(r.target.evidence)}
+	signature, err := policy.ParseType(policy.Signature)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(surveysAtOnce)
+	for _, on := range digests {
+		requirements := []policy.Requirement{{Type: signature}}
+		for _, uri := range r.sbomTypes(on) {
+			requirements = append(requirements, policy.Requirement{Type: policy.TypeOf(uri)})
+		}
+		group.Go(func() error {
+			_, _, err := verify.Verify(ctx, on.Subject, sources, r.writer.root(), policy.Policy{Requirements: requirements}, verify.Options{})
+			if err != nil {
+				return fmt.Errorf("what was written does not verify when read back: %w", err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-project/hallmark/bundle"
+	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/verify"
+)
+
+type showOptions struct {
+	kind      string
+	digest    string
+	platforms []string
+	evidence  evidenceFlags
+	predicate bool
+	bundle    bool
+	maxBundle int64
+}
+
+func (a *App) showCommand() *cobra.Command {
+	var o showOptions
+	cmd := &cobra.Command{
+		Use: "show SUBJECT", Short: "Print a statement, predicate or bundle that is attached", Args: cobra.ExactArgs(1),
+		Long: `Print one piece of evidence that is attached to a subject: its in-toto statement, with
+--predicate the bare predicate (an SBOM, byte for byte as it was attested), with
+--bundle the whole bundle.
+
+Of several of one type on one digest, the newest by its own account is printed; --digest
+picks another one. Nothing is verified: use 'hallmark verify' first.`,
+		Example: `  hallmark show --type spdx --predicate --platform linux/amd64 registry.example.com/app:v1 > app.spdx.json
+  hallmark show --digest sha256:… registry.example.com/app:v1`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runShow(cmd.Context(), args[0], o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.kind, "type", "", "`type` of evidence: signature, spdx, cyclonedx, … or a URI")
+	f.StringVar(&o.digest, "digest", "", "`digest` of the evidence, as 'hallmark tree' lists it")
+	f.StringSliceVar(&o.platforms, "platform", nil, "look on this `platform` of an index only")
+	f.BoolVar(&o.predicate, "predicate", false, "print the predicate alone, byte for byte")
+	f.BoolVar(&o.bundle, "bundle", false, "print the whole bundle as it is stored")
+	f.Int64Var(&o.maxBundle, "max-evidence-size", 1<<30, "largest piece of evidence that is read, in `bytes`")
+	o.evidence.add(cmd)
+	return cmd
+}
+
+// shown is a piece of evidence that fits what was asked for.
+type shown struct {
+	on        oci.Platform
+	piece     verify.Piece
+	statement *bundle.Statement // nil for other forms
+	payload   []byte
+}
+
+func (a *App) runShow(ctx context.Context, text string, o showOptions) error {
+	if o.predicate && o.bundle {
+		return usagef("--predicate and --bundle exclude each other")
+	}
+	if o.kind == "" && o.digest == "" {
+		return usagef("--type or --digest is missing: say what to show; 'hallmark tree %s' lists what is there", text)
+	}
+	var kind policy.Type
+	if o.kind != "" {
+		var err error
+		if kind, err = policy.ParseType(o.kind); err != nil {
+			return usagef("--type: %w", err)
+		}
+	}
+	s, err := a.session()
+	if err != nil {
+		return err
+	}
+	t, err := a.imageTarget(ctx, s, text, o.evidence)
+	if err != nil {
+		return err
+	}
+	found, err := a.findShown(ctx, t, o, kind)
+	if err != nil {
+		return err
+	}
+	a.message("Unverified: anybody who can write to the repository could have attached this to %s.", found.on.Subject.Digest())
+	_, err = a.Out.Write(found.bytes(o))
+	return err
+}
+
+func (f *shown) bytes(o showOptions) []byte {
+	switch {
+	case o.bundle || f.statement == nil && !o.predicate:
+		return f.piece.Content
+	case o.predicate && f.statement != nil:
+		return f.statement.Predicate
+	}
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, f.payload, "", "  ") != nil {
+		return f.payload
+	}
+	return append(bytes.TrimSpace(pretty.Bytes()), '\n')
+}
+
+// findShown looks on the subject first, then on its platforms. Platforms that hold
+// one each are ambiguous: the user has to choose.
+func (a *App) findShown(ctx context.Context, t *target, o showOptions, kind policy.Type) (*shown, error) {
+	var places []oci.Platform
+	if len(o.platforms) == 0 {
+		places = append(places, oci.Platform{Subject: t.subject})
+	}
+	if t.subject.IsIndex() || len(o.platforms) > 0 {
+		images, err := imagesOf(t.subject, o.platforms)
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, images...)
+	}
+	var found []*shown
+	for _, on := range places {
+		one, err := newest(ctx, t.evidence, on, o, kind)
+		if err != nil {
+			return nil, err
+		}
+		if one != nil {
+			found = append(found, one)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		what := o.kind
+		if o.digest != "" {
+			what = strings.TrimSpace(what + " " + o.digest)
+		}
+		return nil, fmt.Errorf("%s: %w: %s; 'hallmark tree' lists what is there", t.subject, verify.ErrMissing, what)
+	case len(found) > 1:
+		names := make([]string, len(found))
+		for i, f := range found {
+			names[i] = place(f.on.Name, f.on.Subject.Digest().String())
+		}
+		return nil, usagef("%s is %s; choose one with --platform or --digest", o.kind, strings.Join(names, " and "))
+	}
+	return found[0], nil
+}
+
+// newest is the first piece on a digest that fits, the newest first.
+func newest(ctx context.Context, store oci.Store, on oci.Platform, o showOptions, kind policy.Type) (*shown, error) {
+	for _, source := range []verify.Source{verify.Attached(store), verify.Legacy(store)} {
+		candidates, err := source.Candidates(ctx, on.Subject.Digest())
+		if err != nil {
+			return nil, err
+		}
+		var found *shown
+		for _, labelled := range []bool{true, false} { // what is labelled as asked for comes first
+			for _, c := range candidates {
+				if o.digest != "" && strings.HasPrefix(c.Name, "sha256:") && c.Name != o.digest {
+					continue
+				}
+				if fits := c.Hint == "" || o.kind == "" || kind.Matches(c.Hint); fits != labelled || found != nil {
+					continue
+				}
+				err := c.Read(ctx, o.maxBundle, func(p verify.Piece) {
+					if s := open(p, o, kind); s != nil && found == nil {
+						s.on = on
+						found = s
+					}
+				})
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", c.Name, err)
+				}
+			}
+		}
+		if found != nil {
+			return found, nil
+		}
+	}
+	return nil, nil
+}
+
+// open takes a piece apart if it is what was asked for.
+func open(p verify.Piece, o showOptions, kind policy.Type) *shown {
+	if o.digest != "" && p.Digest != digest.Digest(o.digest) {
+		return nil
+	}
+	s := &shown{piece: p}
+	uri := bundle.PredicateSignature
+	if envelope := envelopeOf(p); envelope != nil {
+		if statement, err := bundle.ParseStatement(envelope.Payload); err == nil {
+			s.statement, s.payload, uri = statement, envelope.Payload, statement.PredicateType
+		}
+	}
+	if o.kind != "" && !kind.Matches(uri) {
+		return nil
+	}
+	return s
+}
+
+func envelopeOf(p verify.Piece) *bundle.Envelope {
+	switch p.Form {
+	case verify.FormLegacyAttestation:
+		if e, err := bundle.ParseEnvelope(p.Content); err == nil {
+			return e
+		}
+	case verify.FormBundle:
+		if b, err := bundle.Parse(p.Content); err == nil {
+			return b.Envelope
+		}
+	}
+	return nil
+}
+
+// printable keeps a stranger's text from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return '?'
+	}, s)
+}

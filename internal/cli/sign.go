@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-project/hallmark/attest"
+	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
+)
+
+type signOptions struct {
+	key       keyFlags
+	evidence  evidenceFlags
+	recursive bool
+	platforms []string
+	bundle    string
+	output    outputFlag
+	yes       bool
+}
+
+func (o *signOptions) add(cmd *cobra.Command) {
+	o.key.add(cmd)
+	o.evidence.add(cmd)
+	f := cmd.Flags()
+	f.StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
+	f.StringVar(&o.bundle, "bundle", "", "write the signed bundle to this `file` (for a file: the only place it goes)")
+	f.BoolVarP(&o.yes, "yes", "y", false, "accepted for scripts written for cosign; nothing is ever asked")
+	o.output.add(cmd)
+}
+
+func (a *App) signCommand() *cobra.Command {
+	var o signOptions
+	cmd := &cobra.Command{
+		Use: "sign SUBJECT", Short: "Vouch for an image, an index or a file", Args: cobra.ExactArgs(1),
+		Long: `Sign a subject and attach the signature to it. A tag is resolved once; what is signed
+is the digest. Signing again with the same key adds nothing.
+
+With --recursive, every platform of an index is signed besides the index itself.`,
+		Example: `  hallmark sign --key release.key registry.example.com/app@sha256:…
+  hallmark sign --key release.key --recursive registry.example.com/app:v1
+  hallmark sign --key release.key --bundle app.tgz.sigstore.json file:app.tgz`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runSign(cmd.Context(), args[0], o, attest.Signature())
+		},
+	}
+	o.add(cmd)
+	cmd.Flags().BoolVarP(&o.recursive, "recursive", "r", false, "sign every platform of an index too")
+	return cmd
+}
+
+type attestOptions struct {
+	signOptions
+	kind      string
+	predicate string
+}
+
+// maxPredicate is the size of a predicate that is attested.
+const maxPredicate = 1 << 30
+
+func (a *App) attestCommand() *cobra.Command {
+	var o attestOptions
+	cmd := &cobra.Command{
+		Use: "attest SUBJECT", Short: "Attach a signed statement about an image or a file", Args: cobra.ExactArgs(1),
+		Long: `Sign a predicate about a subject and attach the attestation to it. The predicate is
+checked against its type first, and its bytes are kept as they are. Attesting the same
+again with the same key adds nothing.
+
+An SBOM or a vulnerability report describes one platform: of an index, name it with
+--platform.`,
+		Example: `  hallmark attest --key release.key --type spdx --predicate app.spdx.json registry.example.com/app@sha256:…
+  hallmark attest --key ci.key --type test-result --predicate result.json registry.example.com/app:v1`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runAttest(cmd.Context(), args[0], o) },
+	}
+	o.add(cmd)
+	cmd.Flags().StringVar(&o.kind, "type", "", "`type` of the predicate: spdx, cyclonedx, slsaprovenance, vuln, openvex, vsa, test-result, link, syft, or a URI")
+	cmd.Flags().StringVar(&o.predicate, "predicate", "", "`file` that holds the predicate, - for standard input")
+	return cmd
+}
+
+func (a *App) runAttest(ctx context.Context, subject string, o attestOptions) error {
+	if o.kind == "" || o.predicate == "" {
+		return usagef("--type and --predicate are both wanted: the file that is attested, and what it is")
+	}
+	if _, err := policy.ParseType(o.kind); err != nil {
+		return usage(err)
+	}
+	data, err := a.readInput(o.predicate, maxPredicate)
+	if err != nil {
+		return err
+	}
+	p, err := attest.NewPredicate(o.kind, data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.predicate, err)
+	}
+	return a.runSign(ctx, subject, o.signOptions, p)
+}
+
+// signResult is what sign and attest print.
+type signResult struct {
+	SchemaVersion string       `json:"schemaVersion"`
+	Subject       string       `json:"subject"`
+	Digest        string       `json:"digest"`
+	Written       []writtenRow `json:"evidence"`
+	Bundle        string       `json:"bundle,omitempty"`
+}
+
+func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.Predicate) error {
+	asJSON, err := o.output.json()
+	if err != nil {
+		return err
+	}
+	signer, err := a.signer(ctx, o.key)
+	if err != nil {
+		return err
+	}
+	s, err := a.session()
+	if err != nil {
+		return err
+	}
+	t, err := a.resolve(ctx, s, text, o.evidence, true)
+	if err != nil {
+		return err
+	}
+	subjects, err := a.signSubjects(t, o, p)
+	if err != nil {
+		return err
+	}
+	w := writer{app: a, store: t.evidence, signer: signer, bundleFile: o.bundle}
+	claims := make([]claim, len(subjects))
+	for i, subject := range subjects {
+		claims[i] = claim{subject, p}
+	}
+	if err := w.write(ctx, claims); err != nil {
+		return err
+	}
+	r := signResult{"hallmark.sign/v1", t.subject.Name(), t.subject.Digest().String(), w.rows, o.bundle}
+	if asJSON {
+		return a.printJSON(r)
+	}
+	return a.printRows(t.subject.String(), w.rows)
+}
+
+// signSubjects lists the digests to sign: the subject, with its platforms or only
+// them where flags say so.
+func (a *App) signSubjects(t *target, o signOptions, p attest.Predicate) ([]oci.Platform, error) {
+	if t.evidence == nil {
+		if o.bundle == "" {
+			return nil, usagef("%s: --bundle is missing: the file that the signature is written to", t.text)
+		}
+		if o.recursive || len(o.platforms) > 0 || o.evidence.repository != "" {
+			return nil, usagef("%s: --recursive, --platform and --evidence-repository go with images, not files", t.text)
+		}
+		return []oci.Platform{{Subject: t.subject}}, nil
+	}
+	subjects := []oci.Platform{{Subject: t.subject}}
+	if len(o.platforms) > 0 {
+		var err error
+		if subjects, err = imagesOf(t.subject, o.platforms); err != nil {
+			return nil, err
+		}
+	} else if o.recursive {
+		platforms, err := t.subject.Platforms()
+		if err != nil {
+			return nil, err
+		}
+		subjects = append(subjects, platforms...)
+	}
+	if o.bundle != "" && len(subjects) > 1 {
+		return nil, usagef("--bundle holds one bundle, and %d are to be signed", len(subjects))
+	}
+	if t.subject.IsIndex() && len(o.platforms) == 0 && policy.TypeOf(p.Type).DescribesPlatform() {
+		a.message("Warning: %s is an index, and a predicate of type %s describes one platform: verifiers want it on each (--platform).", t.subject, p.Type)
+	}
+	return subjects, nil
+}
+
+// printRows prints what was attached, by digest.
+func (a *App) printRows(subject string, rows []writtenRow) error {
+	if _, err := fmt.Fprintln(a.Out, subject); err != nil {
+		return err
+	}
+	on, added := "", 0
+	for _, r := range rows {
+		if r.On != on {
+			on = r.On
+			fmt.Fprintln(a.Out, " ", r.On, r.Platform)
+		}
+		if r.Status != statusPresent {
+			added++
+		}
+		fmt.Fprintf(a.Out, "    %-9s %-14s %s\n", r.Status, r.Type, r.Evidence)
+	}
+	if added == 0 {
+		fmt.Fprintln(a.Out, "Nothing to add: all of it is there already.")
+	}
+	return nil
+}

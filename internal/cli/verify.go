@@ -1,0 +1,351 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/sign"
+	"github.com/hallmark-project/hallmark/trust"
+	"github.com/hallmark-project/hallmark/verify"
+)
+
+type verifyOptions struct {
+	keys            []string
+	require         []string
+	platforms       []string
+	bundles         []string
+	evidence        evidenceFlags
+	noLegacy        bool
+	acceptIndexSBOM bool
+	checkRepository bool
+	details         bool
+	maxBundle       int64
+	output          outputFlag
+}
+
+func (a *App) verifyCommand() *cobra.Command {
+	var o verifyOptions
+	cmd := &cobra.Command{
+		Use: "verify SUBJECT...", Short: "Decide whether evidence shows what you ask for", Args: cobra.MinimumNArgs(1),
+		Long: `Verify that an image, an index with its platforms, or a file carries evidence by
+somebody you trust. Without --require, a signature is wanted; --require names the whole
+list instead: signature, spdx, cyclonedx, syft, slsaprovenance, vuln, openvex, vsa,
+test-result, link, or a predicate type URI.
+
+A signature on an index vouches for its platforms. SBOMs and vulnerability reports
+describe one platform and must be on each; other attestations count from the index or
+from every platform.
+
+Several --key are alternatives: one of them must have signed.`,
+		Example: `  hallmark verify --key release.pub registry.example.com/app:v1
+  hallmark verify --key release.pub --require signature --require spdx registry.example.com/app:v1
+  hallmark verify --key release.pub --bundle app.tgz.sigstore.json file:app.tgz`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runVerify(cmd.Context(), args, o) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&o.keys, "key", nil, "public key that is trusted: a `path` or env://NAME; may be repeated")
+	f.StringSliceVar(&o.require, "require", nil, "`type` of evidence that must be there; may be repeated")
+	f.StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
+	f.StringArrayVar(&o.bundles, "bundle", nil, "`file` with a Sigstore bundle to take evidence from, besides what is attached; may be repeated")
+	o.evidence.add(cmd)
+	f.BoolVar(&o.noLegacy, "no-legacy", false, "do not let evidence count that is in cosign's older form, under tags")
+	f.BoolVar(&o.acceptIndexSBOM, "accept-index-sbom", false, "let an SBOM or vulnerability report on an index count for its platforms")
+	f.BoolVar(&o.checkRepository, "check-repository", false, "the signed statement must name the repository that is asked")
+	f.Int64Var(&o.maxBundle, "max-evidence-size", 256<<20, "largest piece of evidence that is read, in `bytes`")
+	f.BoolVar(&o.details, "details", false, "show every check of every piece of evidence")
+	o.output.add(cmd)
+	return cmd
+}
+
+// verdict is the outcome for one subject, for people and for programs.
+type verdict struct {
+	Subject  string            `json:"subject"`
+	Digest   string            `json:"digest,omitempty"`
+	Verdict  string            `json:"verdict"`
+	Verified []verify.Verified `json:"verified,omitempty"`
+	Failures []failureRow      `json:"failures,omitempty"`
+	Error    string            `json:"error,omitempty"`
+	Report   *verify.Report    `json:"report,omitempty"`
+
+	err error
+}
+
+type failureRow struct {
+	Verdict  string `json:"verdict"`
+	Type     string `json:"type"`
+	On       string `json:"on"`
+	Platform string `json:"platform,omitempty"`
+	Cause    string `json:"cause"`
+}
+
+type verifyResult struct {
+	SchemaVersion string     `json:"schemaVersion"`
+	Verdict       string     `json:"verdict"`
+	ExitCode      int        `json:"exitCode"`
+	Subjects      []*verdict `json:"subjects"`
+}
+
+func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions) error {
+	asJSON, err := o.output.json()
+	if err != nil {
+		return err
+	}
+	root, err := trustedKeys(ctx, o.keys)
+	if err != nil {
+		return err
+	}
+	p, err := o.policy()
+	if err != nil {
+		return err
+	}
+	files, err := a.bundleSource(o)
+	if err != nil {
+		return err
+	}
+	s, err := a.session()
+	if err != nil {
+		return err
+	}
+	result := verifyResult{SchemaVersion: "hallmark.verify/v1"}
+	var worst error
+	for _, text := range subjects {
+		v := a.judge(ctx, s, text, o, root, p, files)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if v.err != nil && (classify(v.err).code == exitUsage || classify(v.err).code == exitInternal) {
+			return v.err // nothing was judged: the command itself is wrong
+		}
+		result.Subjects = append(result.Subjects, v)
+		worst = graver(worst, v.err)
+	}
+	result.Verdict, result.ExitCode = verdictName(worst), classifyOK(worst)
+	if asJSON {
+		err = a.printJSON(result)
+	} else {
+		err = a.printVerdicts(result, o.details)
+	}
+	if worst != nil {
+		return errors.Join(err, shownError{worst})
+	}
+	return err
+}
+
+func trustedKeys(ctx context.Context, uris []string) (trust.Root, error) {
+	var root trust.Root
+	for _, uri := range uris {
+		key, err := sign.OpenPublic(ctx, uri)
+		if err != nil {
+			return trust.Root{}, err
+		}
+		root.Keys = append(root.Keys, key)
+	}
+	if len(root.Keys) == 0 {
+		return root, verify.ErrNothingAsked
+	}
+	return root, nil
+}
+
+func (o verifyOptions) policy() (policy.Policy, error) {
+	p := policy.Policy{AllowLegacy: !o.noLegacy, AcceptIndexSBOM: o.acceptIndexSBOM}
+	names := o.require
+	if len(names) == 0 {
+		names = []string{policy.Signature}
+	}
+	for _, name := range names {
+		t, err := policy.ParseType(name)
+		if err != nil {
+			return p, usagef("--require: %w", err)
+		}
+		p.Requirements = append(p.Requirements, policy.Requirement{Type: t})
+	}
+	return p, nil
+}
+
+// bundleSource is the evidence in files, nil if there is none.
+func (a *App) bundleSource(o verifyOptions) (verify.Source, error) {
+	if len(o.bundles) == 0 {
+		return nil, nil
+	}
+	var contents [][]byte
+	for _, name := range o.bundles {
+		content, err := a.readInput(name, o.maxBundle)
+		if err != nil {
+			return nil, err
+		}
+		contents = append(contents, content)
+	}
+	return verify.Bundles(o.bundles, contents), nil
+}
+
+// judge verifies one subject.
+func (a *App) judge(ctx context.Context, s *session, text string, o verifyOptions, root trust.Root, p policy.Policy, files verify.Source) *verdict {
+	v := &verdict{Subject: text}
+	t, err := a.resolve(ctx, s, text, o.evidence, true)
+	if err != nil {
+		return v.end(err)
+	}
+	v.Digest = t.subject.Digest().String()
+	options := verify.Options{Platforms: o.platforms, Limits: verify.Limits{PieceBytes: o.maxBundle}}
+	var sources []verify.Source
+	if files != nil {
+		sources = append(sources, files)
+	}
+	if t.evidence != nil {
+		sources = append(sources, verify.Attached(t.evidence), verify.Legacy(t.evidence))
+	} else {
+		if files == nil {
+			return v.end(usagef("%s: --bundle is missing: a file's evidence is in a file beside it", text))
+		}
+		options.Artifact = func() (io.ReadCloser, error) { return oci.OpenFile(t.ref.Path, t.subject) }
+	}
+	if len(o.platforms) > 0 && !t.subject.IsIndex() {
+		return v.end(usagef("%s is one image, not an index: leave --platform out", t.subject))
+	}
+	if o.checkRepository {
+		p.Repository = t.subject.Name()
+		if p.Repository == "" {
+			return v.end(usagef("%s: a layout has no repository name that --check-repository could compare", text))
+		}
+	}
+	result, report, err := verify.Verify(ctx, t.subject, sources, root, p, options)
+	v.Report = report
+	if result != nil {
+		v.Verified = result.Verified()
+	}
+	return v.end(err)
+}
+
+// end notes how the judgement ended. Without a result there is no "verified".
+func (v *verdict) end(err error) *verdict {
+	if err == nil && len(v.Verified) == 0 {
+		err = errors.New("nothing was verified")
+	}
+	v.err = err
+	v.Verdict = verdictName(err)
+	var failed *verify.Error
+	switch {
+	case errors.As(err, &failed):
+		for _, f := range failed.Failures {
+			v.Failures = append(v.Failures, failureRow{verdictName(f.Verdict), f.Type, f.On.String(), f.Platform, f.Cause})
+		}
+	case err != nil:
+		v.Error = err.Error()
+	}
+	return v
+}
+
+func classifyOK(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	return classify(err).code
+}
+
+func verdictName(err error) string {
+	switch classifyOK(err) {
+	case exitDone:
+		return "verified"
+	case exitRejected:
+		return "rejected"
+	case exitMissing:
+		return "missing"
+	case exitInconclusive:
+		return "inconclusive"
+	}
+	return "error"
+}
+
+// graver keeps the graver of two outcomes: 3, 5, 4, 0 in this order.
+func graver(a, b error) error {
+	order := map[int]int{exitRejected: 0, exitInconclusive: 1, exitMissing: 2, exitDone: 3}
+	if order[classifyOK(b)] < order[classifyOK(a)] {
+		return b
+	}
+	return a
+}
+
+// printVerdicts answers yes or no first, then shows why.
+func (a *App) printVerdicts(r verifyResult, details bool) error {
+	for _, v := range r.Subjects {
+		fmt.Fprintf(a.Out, "%s %s\n", strings.ToUpper(v.Verdict), v.Subject)
+		if v.Digest != "" && !strings.Contains(v.Subject, v.Digest) {
+			fmt.Fprintf(a.Out, "  digest %s\n", v.Digest)
+		}
+		for _, row := range v.Verified {
+			fmt.Fprintf(a.Out, "  %-14s %s by key %s\n", row.Requirement, place(row.Platform, row.On.String()), row.Signer.Key)
+		}
+		for _, f := range v.Failures {
+			fmt.Fprintf(a.Out, "  %s: %s %s: %s\n", f.Verdict, f.Type, place(f.Platform, f.On), f.Cause)
+		}
+		if v.err != nil {
+			if v.Error != "" {
+				fmt.Fprintf(a.Out, "  %s\n", v.Error)
+			}
+			if remedy := verdictRemedy(v.err); remedy != "" {
+				fmt.Fprintf(a.Out, "  %s\n", remedy)
+			}
+		}
+		if details && v.Report != nil {
+			a.printFacts(v.Report)
+		}
+		if v.Report != nil && v.err == nil {
+			for _, w := range v.Report.Warnings {
+				a.message("Warning: %s", w)
+			}
+		}
+	}
+	return nil
+}
+
+// verdictRemedy is what to do about a verdict.
+func verdictRemedy(err error) string {
+	var failed *verify.Error
+	if !errors.As(err, &failed) {
+		return classify(err).remedy
+	}
+	switch {
+	case errors.Is(err, verify.ErrRejected):
+		return "Do not use it. If you expected another signer, check --key; --details shows every check."
+	case errors.Is(err, verify.ErrMissing):
+		return "Do not use it, or ask its maker for this evidence. 'hallmark tree' shows what is attached."
+	}
+	return "Nothing is decided: what could not be read may hold the evidence. Try again once the cause is gone."
+}
+
+func place(platform, digest string) string {
+	if platform == "" {
+		return "on " + digest
+	}
+	return "on " + platform + " " + digest
+}
+
+func (a *App) printFacts(r *verify.Report) {
+	for _, e := range r.Evidence {
+		fmt.Fprintf(a.Out, "  evidence %s (%s, %s)\n", e.Digest, e.Form, e.Source)
+		if e.ClaimedType != "" {
+			fmt.Fprintf(a.Out, "    says it is %s\n", e.ClaimedType)
+		}
+		for _, f := range e.Facts {
+			line := string(f.Outcome) + ": " + f.Check
+			if f.Against != "" {
+				line += " (" + f.Against + ")"
+			}
+			if f.Cause != "" {
+				line += ": " + f.Cause
+			}
+			fmt.Fprintf(a.Out, "    %s\n", line)
+		}
+	}
+	for _, u := range r.Unread {
+		fmt.Fprintf(a.Out, "  unread: %s on %s: %s\n", u.What, u.On, u.Cause)
+	}
+}

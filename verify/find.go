@@ -1,0 +1,60 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/trust"
+)
+
+// Find reads the evidence about one digest until enough says so or all of it was
+// read, and returns what signers in root have truly signed about it. It is for those
+// who are about to add evidence and want to know what is there already: where enough
+// never said yes and something could not be read, the error wraps [ErrInconclusive].
+// What is labelled as one of types is read first.
+func Find(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, types []policy.Type, enough func([]Verified) bool) ([]Verified, error) {
+	d := &dossier{
+		on: subject.Digest(), sources: sources, limits: Limits{}.withDefaults(),
+		assessor: &assessor{root: root, policy: policy.Policy{AllowLegacy: true}, subject: subject, now: time.Now()},
+	}
+	d.done = func() bool { return enough(d.all()) }
+	if err := d.complete(ctx, types); err != nil {
+		return nil, err
+	}
+	found := d.all()
+	if len(d.unread) > 0 && !enough(found) {
+		return nil, fmt.Errorf("%w: what is attached to %s: could not read %s: %w", ErrInconclusive, subject, d.unread[0].What, d.unread[0].reason)
+	}
+	return found, nil
+}
+
+// all is every piece of evidence that passed every check.
+func (d *dossier) all() []Verified {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []Verified
+	for i := range d.assessed {
+		if a := &d.assessed[i]; a.accepted {
+			out = append(out, a.verified(d, policy.TypeOf(a.predicateType)))
+		}
+	}
+	return out
+}
+
+func (a *assessment) verified(d *dossier, t policy.Type) Verified {
+	return Verified{Requirement: t.String(), On: d.on, Platform: d.platform, PredicateType: a.predicateType,
+		Evidence: a.report.Digest, Payload: a.payload, Form: a.report.Form, Signer: a.signer, Repository: a.repository}
+}
+
+// payloadDigest identifies what was signed.
+func payloadDigest(payload []byte) digest.Digest {
+	if payload == nil {
+		return ""
+	}
+	return digest.FromBytes(payload)
+}
