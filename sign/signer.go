@@ -42,7 +42,7 @@ func (s *KeySigner) Public() trust.Key { return s.public }
 // Sign implements [Signer]. What was signed is verified before it is returned, so
 // that a faulty key or device is found here and not by an auditor.
 func (s *KeySigner) Sign(_ context.Context, payloadType string, payload []byte) (*bundle.Bundle, error) {
-	sig, err := s.sign(bundle.PAE(payloadType, payload))
+	sig, err := s.SignMessage(bundle.PAE(payloadType, payload))
 	if err != nil {
 		return nil, fmt.Errorf("signing with %s: %w", s.public.Name, err)
 	}
@@ -56,7 +56,9 @@ func (s *KeySigner) Sign(_ context.Context, payloadType string, payload []byte) 
 	return bundle.New(envelope, s.public.Hint()), nil
 }
 
-func (s *KeySigner) sign(message io.Reader) ([]byte, error) {
+// SignMessage signs everything that message gives, with the hash that goes with the
+// key. The signature says nothing of what the message is: prefer [KeySigner.Sign].
+func (s *KeySigner) SignMessage(message io.Reader) ([]byte, error) {
 	hash, err := trust.HashOf(s.public.Public())
 	if err != nil {
 		return nil, err

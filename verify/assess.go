@@ -82,18 +82,18 @@ func (a *assessment) notChecked(name, cause string) {
 // signed is what every form of evidence comes down to before it is judged: one path
 // of checks serves them all.
 type signed struct {
-	message    func() io.Reader // what the signature is made over
-	signature  []byte
-	payload    []byte // the statement or simple signing payload; nil: the artifact itself
-	hint       string
-	keyless    bool
-	logEntries []bundle.LogEntry
+	message     func() io.Reader // what the signature is made over
+	signature   []byte
+	payload     []byte  // the statement or simple signing payload; nil: the artifact itself
+	payloadType *string // of an envelope
+	hint        string
+	keyless     bool
+	logEntries  []bundle.LogEntry
 }
 
 // assess puts one piece of evidence on the digest on through every check.
 func (s *assessor) assess(on digest.Digest, p Piece) assessment {
 	a := assessment{accepted: true, report: EvidenceReport{On: on, Digest: p.Digest, Form: p.Form, Source: p.Source}}
-	defer func() { a.report.ClaimedType = a.predicateType }()
 	if p.Form.legacy() {
 		var err error
 		if !s.policy.AllowLegacy {
@@ -102,9 +102,11 @@ func (s *assessor) assess(on digest.Digest, p Piece) assessment {
 		a.check(CheckForm, "", err)
 	}
 	evidence, err := s.open(&a, p)
+	a.report.ClaimedType = a.predicateType
 	if !a.check(CheckFormat, string(p.Form), err) {
 		return a
 	}
+	s.checkPayloadType(&a, evidence)
 	a.payload = payloadDigest(evidence.payload)
 	s.checkSignature(&a, evidence)
 	s.checkLogEntries(&a, evidence)
@@ -162,15 +164,24 @@ func (s *assessor) openEnvelope(a *assessment, e *bundle.Envelope, evidence sign
 	evidence.message = func() io.Reader { return bundle.PAE(e.PayloadType, e.Payload) }
 	evidence.signature = e.Signatures[0].Sig
 	evidence.payload = e.Payload
-	var err error
-	if e.PayloadType != bundle.PayloadType {
-		err = fmt.Errorf("it is %q", printable(e.PayloadType))
-	}
-	a.check(CheckPayloadType, bundle.PayloadType, err)
+	evidence.payloadType = &e.PayloadType
 	if statement, err := bundle.ParseStatement(e.Payload); err == nil {
 		a.predicateType = statement.PredicateType
 	}
 	return evidence, nil
+}
+
+// checkPayloadType checks that an envelope says that it holds a statement. The
+// signature covers what it says.
+func (s *assessor) checkPayloadType(a *assessment, evidence signed) {
+	if evidence.payloadType == nil {
+		return
+	}
+	var err error
+	if *evidence.payloadType != bundle.PayloadType {
+		err = fmt.Errorf("it is %q", printable(*evidence.payloadType))
+	}
+	a.check(CheckPayloadType, bundle.PayloadType, err)
 }
 
 // openMessage is for signatures over a file itself, as cosign sign-blob writes them.

@@ -1,0 +1,78 @@
+# Every target works on a clean clone with Go, make and git. `make help` lists them.
+
+GO       ?= go
+BUILD    := build
+HOSTARCH := $(shell $(GO) env GOARCH)
+OTHER    := $(if $(filter arm64,$(HOSTARCH)),amd64,arm64)
+PEERS    := $(CURDIR)/$(BUILD)/peers
+IMAGES   := $(CURDIR)/$(BUILD)/images
+TOOLS    := $(CURDIR)/$(BUILD)/tools
+FUZZTIME ?= 30s
+
+# Targets that fuzz, as package:function.
+FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bundle:FuzzSimpleSigning \
+	./oci:FuzzParseReference ./oci:FuzzParseManifest ./trust:FuzzParseKey ./sign:FuzzParsePrivateKey
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build build/hallmark
+	$(GO) build -o $(BUILD)/hallmark ./cmd/hallmark
+
+.PHONY: quickstart
+quickstart: build ## Build hallmark and see it release, verify and reject on an OCI layout
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(OTHER) $(GO) build -o $(BUILD)/hallmark-linux-$(OTHER) ./cmd/hallmark
+	$(GO) build -o $(BUILD)/quickstart-stage ./internal/quickstart
+	./examples/quickstart/run.sh
+
+.PHONY: test
+test: ## Run the tests (Go, make and git are enough)
+	$(GO) vet ./...
+	$(GO) test -timeout 14m ./...
+	cd examples/library && $(GO) test ./...
+
+.PHONY: images
+images: ## Build the real test images from Debian packages (root; see test/images/README.md)
+	./test/images/build.sh $(IMAGES)
+
+.PHONY: peers
+peers: ## Build the peers that are tested against: cosign and the distribution registry
+	./test/interop/peers.sh $(PEERS)
+
+.PHONY: interop
+interop: build peers images ## Run against cosign, a distribution registry and real images
+	cd test/interop && HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) \
+		$(GO) test -count=1 -timeout 30m ./...
+
+.PHONY: bench
+bench: build peers images ## Print our figures beside the peers', measured in the same run
+	HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) $(GO) run ./test/bench
+	$(GO) test -run '^$$' -bench . -benchmem ./bundle ./sbom ./verify
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Run the linters
+	$(TOOLS)/golangci-lint run ./...
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what is called (needs the network)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZTIME each
+	@set -e; for f in $(FUZZERS); do echo "== $$f"; \
+		$(GO) test -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) "$${f%%:*}"; done
+
+.PHONY: golden
+golden: ## Write generated files anew: the CLI reference and golden files
+	$(GO) test ./internal/cli -run 'TestReference|TestScripts' -update
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BUILD)
+
+$(TOOLS)/golangci-lint: Makefile
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
