@@ -1,0 +1,163 @@
+// Package house tests the rules of the house: who may import whom, what the
+// repository must hold, and that documents tell the truth.
+package house
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hallmark-project/hallmark/"
+
+// root is the repository's folder.
+const root = "../.."
+
+// mayImport is DESIGN section 1: for each package, the packages of this module that
+// it may import. A package that is not listed fails the test, so that a new one has
+// to take its place here.
+var mayImport = map[string][]string{
+	"bundle":              {},
+	"oci":                 {},
+	"trust":               {},
+	"policy":              {},
+	"sbom":                {"bundle", "oci", "trust", "policy"},
+	"attest":              {"bundle", "oci", "trust", "policy"},
+	"sign":                {"bundle", "oci", "trust", "policy"},
+	"verify":              {"bundle", "oci", "trust", "policy"},
+	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify"},
+	"cmd/hallmark":        {"internal/cli"},
+	"internal/testkit":    {"bundle", "oci", "trust", "policy", "sign", "attest"},
+	"internal/quickstart": {},
+	"test/house":          {},
+	"test/bench":          {},
+}
+
+// confined says where the types of a library stop.
+var confined = map[string][]string{
+	"oras.land/":                                            {"oci"},
+	"github.com/distribution/":                              {"oci"},
+	"github.com/containers/":                                {"oci"},
+	"github.com/anchore/":                                   {"sbom"},
+	"github.com/spf13/cobra":                                {"internal/cli"},
+	"github.com/vbauerster/mpb":                             {"internal/cli"},
+	"golang.org/x/term":                                     {"internal/cli"},
+	"github.com/youmark/pkcs8":                              {"sign"},
+	"github.com/secure-systems-lab/":                        {"sign"},
+	"github.com/in-toto/attestation/":                       {"attest"},
+	"github.com/hallmark-project/hallmark/internal/testkit": {}, // tests only
+}
+
+// goFiles calls f for every Go file of the main module.
+func goFiles(t *testing.T, f func(pkg, file string, test bool)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		if d.IsDir() {
+			if rel != "." && (strings.HasPrefix(d.Name(), ".") || rel == "build" || nestedModule(path)) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if strings.HasSuffix(rel, ".go") {
+			f(filepath.ToSlash(filepath.Dir(rel)), path, strings.HasSuffix(rel, "_test.go"))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nestedModule reports whether a folder is a module of its own.
+func nestedModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}
+
+func importsOf(t *testing.T, file string) []string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, spec := range f.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, path)
+	}
+	return out
+}
+
+func TestArrows(t *testing.T) {
+	seen := 0
+	goFiles(t, func(pkg, file string, test bool) {
+		allowed, known := mayImport[pkg]
+		if !known {
+			t.Errorf("%s: package %s has no place in the arrows; add it to mayImport, and say why in docs/design/", file, pkg)
+			return
+		}
+		for _, path := range importsOf(t, file) {
+			if sibling, ours := strings.CutPrefix(path, module); ours && !test {
+				seen++
+				if !contains(allowed, sibling) {
+					t.Errorf("%s: %s must not import %s", file, pkg, sibling)
+				}
+			}
+			checkConfined(t, pkg, file, path, test)
+		}
+	})
+	if seen < 20 {
+		t.Errorf("only %d imports seen: the test looks in the wrong place", seen)
+	}
+}
+
+func checkConfined(t *testing.T, pkg, file, path string, test bool) {
+	t.Helper()
+	if test || strings.HasPrefix(pkg, "internal/testkit") {
+		return
+	}
+	for library, homes := range confined {
+		if strings.HasPrefix(path, library) && !contains(homes, pkg) {
+			t.Errorf("%s: %s stops at %v, %s must not import it", file, path, homes, pkg)
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, have := range list {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
+
+// TestOnlyTheCLIPrints: libraries return data and errors.
+func TestOnlyTheCLIPrints(t *testing.T) {
+	goFiles(t, func(pkg, file string, test bool) {
+		if test || strings.HasPrefix(pkg, "internal/") || strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "test/") {
+			return
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range []string{"fmt.Print", "os.Stdout", "os.Stderr", "log.Print", "println("} {
+			if strings.Contains(string(raw), call) {
+				t.Errorf("%s: %s: only internal/cli prints", file, call)
+			}
+		}
+	})
+}
