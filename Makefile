@@ -75,4 +75,4 @@ clean: ## Remove what was built
 	rm -rf $(BUILD)
 
 $(TOOLS)/golangci-lint: Makefile
-	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0

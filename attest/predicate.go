@@ -82,11 +82,17 @@ var checks = map[string]func(data []byte) (uri string, err error){
 	"link":           checkLink,
 }
 
+// condition is a member that a predicate must have, and whether it has it.
+type condition struct {
+	member string
+	holds  bool
+}
+
 // need is an error that names the first member whose condition does not hold.
-func need(conditions ...any) error {
-	for i := 0; i < len(conditions); i += 2 {
-		if !conditions[i+1].(bool) {
-			return fmt.Errorf("%s is missing or wrong", conditions[i])
+func need(conditions ...condition) error {
+	for _, c := range conditions {
+		if !c.holds {
+			return fmt.Errorf("%s is missing or wrong", c.member)
 		}
 	}
 	return nil
@@ -106,8 +112,9 @@ func checkSPDX(data []byte) (string, error) {
 		return "https://spdx.dev/Document/v3", nil
 	}
 	return "https://spdx.dev/Document", need(
-		"spdxVersion (SPDX-2.x)", strings.HasPrefix(doc.Version, "SPDX-2."),
-		"SPDXID (SPDXRef-DOCUMENT)", doc.ID == "SPDXRef-DOCUMENT")
+		condition{"spdxVersion (SPDX-2.x)", strings.HasPrefix(doc.Version, "SPDX-2.")},
+		condition{"SPDXID (SPDXRef-DOCUMENT)", doc.ID == "SPDXRef-DOCUMENT"},
+	)
 }
 
 func checkCycloneDX(data []byte) (string, error) {
@@ -120,8 +127,9 @@ func checkCycloneDX(data []byte) (string, error) {
 		return "", err
 	}
 	return "https://cyclonedx.org/bom", need(
-		"bomFormat (CycloneDX)", doc.Format == "CycloneDX",
-		"specVersion", doc.Version != "")
+		condition{"bomFormat (CycloneDX)", doc.Format == "CycloneDX"},
+		condition{"specVersion", doc.Version != ""},
+	)
 }
 
 func checkSyft(data []byte) (string, error) {
@@ -139,9 +147,10 @@ func checkSyft(data []byte) (string, error) {
 		return "", err
 	}
 	return "https://syft.dev/bom", need(
-		"artifacts", doc.Artifacts != nil,
-		"descriptor.name", doc.Descriptor.Name != "",
-		"schema.version", doc.Schema.Version != "")
+		condition{"artifacts", doc.Artifacts != nil},
+		condition{"descriptor.name", doc.Descriptor.Name != ""},
+		condition{"schema.version", doc.Schema.Version != ""},
+	)
 }
 
 // checkProvenance tells SLSA 1 from 0.2 by their members.
@@ -158,8 +167,9 @@ func checkProvenance(data []byte) (string, error) {
 	}
 	if doc.BuildDefinition == nil {
 		return "https://slsa.dev/provenance/v0.2", need(
-			"buildDefinition (v1) or builder.id (v0.2)", doc.Builder.ID != "",
-			"buildType", doc.BuildType != "")
+			condition{"buildDefinition (v1) or builder.id (v0.2)", doc.Builder.ID != ""},
+			condition{"buildType", doc.BuildType != ""},
+		)
 	}
 	var p provenance.Provenance
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, &p); err != nil {
@@ -188,9 +198,10 @@ func checkVuln(data []byte) (string, error) {
 		uri = "https://in-toto.io/attestation/vulns/v0.2"
 	}
 	return uri, need(
-		"scanner.uri", doc.Scanner.URI != "",
-		"scanner.result", doc.Scanner.Result != nil,
-		"metadata.scanFinishedOn (RFC 3339)", doc.Metadata.Finished != nil)
+		condition{"scanner.uri", doc.Scanner.URI != ""},
+		condition{"scanner.result", doc.Scanner.Result != nil},
+		condition{"metadata.scanFinishedOn (RFC 3339)", doc.Metadata.Finished != nil},
+	)
 }
 
 func checkOpenVEX(data []byte) (string, error) {
@@ -205,10 +216,11 @@ func checkOpenVEX(data []byte) (string, error) {
 		return "", err
 	}
 	return "https://openvex.dev/ns", need(
-		"@context (https://openvex.dev/ns…)", strings.HasPrefix(doc.Context, "https://openvex.dev/ns"),
-		"@id", doc.ID != "",
-		"author", doc.Author != "",
-		"statements", len(doc.Statements) > 0)
+		condition{"@context (https://openvex.dev/ns…)", strings.HasPrefix(doc.Context, "https://openvex.dev/ns")},
+		condition{"@id", doc.ID != ""},
+		condition{"author", doc.Author != ""},
+		condition{"statements", len(doc.Statements) > 0},
+	)
 }
 
 func checkVSA(data []byte) (string, error) {
@@ -226,11 +238,12 @@ func checkVSA(data []byte) (string, error) {
 		return "", err
 	}
 	return "https://slsa.dev/verification_summary/v1", need(
-		"verifier.id", doc.Verifier.ID != "",
-		"timeVerified (RFC 3339)", doc.TimeVerified != nil,
-		"resourceUri", doc.ResourceURI != "",
-		"policy", doc.Policy != nil,
-		"verificationResult (PASSED or FAILED)", doc.Result == "PASSED" || doc.Result == "FAILED")
+		condition{"verifier.id", doc.Verifier.ID != ""},
+		condition{"timeVerified (RFC 3339)", doc.TimeVerified != nil},
+		condition{"resourceUri", doc.ResourceURI != ""},
+		condition{"policy", doc.Policy != nil},
+		condition{"verificationResult (PASSED or FAILED)", doc.Result == "PASSED" || doc.Result == "FAILED"},
+	)
 }
 
 func checkTestResult(data []byte) (string, error) {
@@ -243,8 +256,9 @@ func checkTestResult(data []byte) (string, error) {
 		return "", err
 	}
 	return "https://in-toto.io/attestation/test-result/v0.1", need(
-		"result (PASSED, WARNED or FAILED)", doc.Result == "PASSED" || doc.Result == "WARNED" || doc.Result == "FAILED",
-		"configuration", doc.Configuration != nil)
+		condition{"result (PASSED, WARNED or FAILED)", doc.Result == "PASSED" || doc.Result == "WARNED" || doc.Result == "FAILED"},
+		condition{"configuration", doc.Configuration != nil},
+	)
 }
 
 // checkLink tells the link of in-toto's own layouts, which names its type, from the
@@ -260,7 +274,12 @@ func checkLink(data []byte) (string, error) {
 		return "", err
 	}
 	if doc.Type == "link" || doc.Products != nil {
-		return "https://in-toto.io/Link/v1", need("name", doc.Name != "", "materials", doc.Materials != nil)
+		return "https://in-toto.io/Link/v1", need(
+			condition{"name", doc.Name != ""},
+			condition{"materials", doc.Materials != nil},
+		)
 	}
-	return "https://in-toto.io/attestation/link/v0.3", need("name", doc.Name != "")
+	return "https://in-toto.io/attestation/link/v0.3", need(
+		condition{"name", doc.Name != ""},
+	)
 }

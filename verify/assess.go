@@ -206,7 +206,7 @@ func (s *assessor) checkSignature(a *assessment, evidence signed) {
 		a.check(CheckSignature, "trusted keys", fmt.Errorf("there is no signature"))
 		return
 	}
-	cause := error(trust.ErrSignature)
+	cause := trust.ErrSignature
 	for _, key := range hintFirst(s.root.Keys, evidence.hint) {
 		err := key.Verify(evidence.message(), evidence.signature)
 		if err != nil {

@@ -64,13 +64,10 @@ func (e *Error) Unwrap() error { return e.Failures[0].Verdict }
 // gravity orders verdicts: a rejection must not hide behind a time-out, nor a
 // time-out behind what is merely missing.
 func gravity(verdict error) int {
-	switch verdict {
-	case ErrRejected:
-		return 0
-	case ErrInconclusive:
-		return 1
-	case ErrMissing:
-		return 2
+	for i, v := range []error{ErrRejected, ErrInconclusive, ErrMissing} {
+		if errors.Is(verdict, v) {
+			return i
+		}
 	}
 	return 3
 }

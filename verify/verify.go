@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -184,7 +185,7 @@ func (c *trial) decide(ctx context.Context, report *Report) (*Result, []Failure,
 }
 
 func outcomeOf(f Failure) Outcome {
-	if f.Verdict == ErrInconclusive {
+	if errors.Is(f.Verdict, ErrInconclusive) {
 		return NotChecked
 	}
 	return Failed
@@ -268,7 +269,7 @@ func (c *trial) explain(ctx context.Context, t policy.Type, met []*dossier, miss
 	}
 	onIndex := c.whole.accepted(t) != nil
 	for i, f := range missed {
-		if f.Verdict != ErrMissing {
+		if !errors.Is(f.Verdict, ErrMissing) {
 			continue
 		}
 		switch {

@@ -131,7 +131,7 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 	if asJSON {
 		err = a.printJSON(result)
 	} else {
-		err = a.printVerdicts(result, o.details)
+		a.printVerdicts(result, o.details)
 	}
 	if worst != nil {
 		return errors.Join(err, shownError{worst})
@@ -274,7 +274,7 @@ func graver(a, b error) error {
 }
 
 // printVerdicts answers yes or no first, then shows why.
-func (a *App) printVerdicts(r verifyResult, details bool) error {
+func (a *App) printVerdicts(r verifyResult, details bool) {
 	for _, v := range r.Subjects {
 		fmt.Fprintf(a.Out, "%s %s\n", strings.ToUpper(v.Verdict), v.Subject)
 		if v.Digest != "" && !strings.Contains(v.Subject, v.Digest) {
@@ -303,7 +303,6 @@ func (a *App) printVerdicts(r verifyResult, details bool) error {
 			}
 		}
 	}
-	return nil
 }
 
 // verdictRemedy is what to do about a verdict.
