@@ -1,0 +1,225 @@
+package sbom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+)
+
+// layer is one layer in the form that stereoscope reads (a v1.Layer). Stereoscope asks each one once for Uncompressed
+// and copies that to disk; everything is checked on the way there.
+type layer struct {
+	index     int
+	digest    digest.Digest
+	diffID    v1.Hash // of the uncompressed content, from the image configuration
+	size      int64   // of the blob; -1 when not known
+	mediaType types.MediaType
+	open      func(context.Context) (io.ReadCloser, error)
+	reading   *reading
+	shared    *spool // set when another layer has the same digest
+}
+
+func (l *layer) Digest() (v1.Hash, error)            { return v1.NewHash(l.digest.String()) }
+func (l *layer) DiffID() (v1.Hash, error)            { return l.diffID, nil }
+func (l *layer) Size() (int64, error)                { return l.size, nil }
+func (l *layer) MediaType() (types.MediaType, error) { return l.mediaType, nil }
+func (l *layer) Compressed() (io.ReadCloser, error)  { return nil, errNotNeeded }
+func (l *layer) Uncompressed() (io.ReadCloser, error) {
+	if l.shared != nil {
+		return l.shared.reader(l)
+	}
+	return l.stream()
+}
+
+// stream opens the blob and returns its uncompressed content, which is correct if and only if it ends in io.EOF. A
+// failure stops the reading of all other layers.
+func (l *layer) stream() (io.ReadCloser, error) {
+	s, err := newLayerStream(l)
+	if err != nil {
+		return nil, l.fail(err)
+	}
+	return s, nil
+}
+
+// fail names the layer in an error and stops the others.
+func (l *layer) fail(err error) error {
+	var named *LayerError
+	if !errors.As(err, &named) {
+		err = &LayerError{Index: l.index, Digest: l.digest, Err: err}
+	}
+	l.reading.stop(err)
+	return err
+}
+
+// layerStream is a pipeline: blob, counted and compared with its size, then decompressed, then capped, hashed, and
+// copied to a checker of tar headers that runs beside it.
+type layerStream struct {
+	layer  *layer
+	blob   *blobReader
+	plain  io.ReadCloser // the decompressed blob
+	hash   hash.Hash
+	length int64
+	check  *tarCheck
+	err    error // sticky
+}
+
+func newLayerStream(l *layer) (*layerStream, error) {
+	rc, err := l.open(l.reading.ctx)
+	if err != nil {
+		return nil, fmt.Errorf("fetch: %w", err)
+	}
+	blob := &blobReader{ctx: l.reading.ctx, rc: rc, size: l.size, meter: l.reading.meter(l)}
+	plain, err := decompress(blob)
+	if err != nil {
+		rc.Close()
+		return nil, err
+	}
+	hasher, err := v1.Hasher(l.diffID.Algorithm)
+	if err != nil {
+		rc.Close()
+		return nil, fmt.Errorf("%w: diff_id %s: %w", ErrMalformed, l.diffID, err)
+	}
+	return &layerStream{layer: l, blob: blob, plain: plain, hash: hasher, check: l.reading.checkTar(l.index)}, nil
+}
+
+func (s *layerStream) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.plain.Read(p)
+	if countErr := s.take(p[:n]); countErr != nil {
+		n, err = 0, countErr
+	}
+	if err == io.EOF {
+		err = s.finish()
+	}
+	if err != nil && err != io.EOF {
+		err = s.layer.fail(err)
+	}
+	s.err = err
+	return n, err
+}
+
+// take accounts for decompressed bytes before they reach the disk.
+func (s *layerStream) take(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	s.length += int64(len(p))
+	if err := s.layer.reading.addBytes(int64(len(p)), s.length); err != nil {
+		return err
+	}
+	s.hash.Write(p)
+	return s.check.write(p)
+}
+
+// finish is called where the content ends and returns io.EOF if all of it was as promised.
+func (s *layerStream) finish() error {
+	if err := s.blob.drain(); err != nil {
+		return err
+	}
+	if err := s.check.close(); err != nil {
+		return err
+	}
+	if got := fmt.Sprintf("%x", s.hash.Sum(nil)); got != s.layer.diffID.Hex {
+		return fmt.Errorf("%w: its content is %s:%s, the configuration's diff_id says %s",
+			ErrMismatch, s.layer.diffID.Algorithm, got, s.layer.diffID)
+	}
+	return io.EOF
+}
+
+func (s *layerStream) Close() error {
+	s.check.abort()
+	s.plain.Close() // decompressors only free memory here
+	return s.blob.rc.Close()
+}
+
+// blobReader reads a blob as it is transferred. It fails once the context ends, whatever the Fetcher does, and when the
+// blob has another size than its descriptor says.
+type blobReader struct {
+	ctx   context.Context
+	rc    io.ReadCloser
+	size  int64 // -1: not known
+	meter *meter
+}
+
+func (b *blobReader) Read(p []byte) (int, error) {
+	if err := context.Cause(b.ctx); err != nil {
+		return 0, err
+	}
+	n, err := b.rc.Read(p)
+	b.meter.add(n)
+	done := b.meter.event.Done
+	if b.size >= 0 && done > b.size {
+		return 0, fmt.Errorf("%w: more than its %d bytes", ErrMismatch, b.size)
+	}
+	if err == io.EOF && b.size >= 0 && done < b.size {
+		return n, fmt.Errorf("%w: %d bytes instead of %d", ErrMismatch, done, b.size)
+	}
+	if err != nil && err != io.EOF {
+		return n, &readError{err}
+	}
+	return n, err
+}
+
+// readError marks a failure to read the blob, as opposed to one to make sense of it.
+type readError struct{ err error }
+
+func (e *readError) Error() string { return "read: " + e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// drain reads to the blob's end, because only there does a Fetcher say whether its digest was right. What follows the
+// compressed stream is of no meaning but must not be endless: the size bounds it.
+func (b *blobReader) drain() error {
+	_, err := io.Copy(io.Discard, b)
+	b.meter.flush()
+	return err
+}
+
+// spool holds the content of a layer that occurs several times in one image, so that its blob is fetched once.
+type spool struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+func (s *spool) reader(l *layer) (io.ReadCloser, error) {
+	s.once.Do(func() { s.err = s.fill(l) })
+	if s.err != nil {
+		return nil, l.fail(s.err)
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, l.fail(err)
+	}
+	// the copy costs as much disk and memory as any other layer
+	if err := l.reading.repeat(l.index, f); err != nil {
+		f.Close()
+		return nil, l.fail(err)
+	}
+	return f, nil
+}
+
+func (s *spool) fill(l *layer) error {
+	f, err := os.CreateTemp(l.reading.job.temp, "repeated-")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s.path = f.Name()
+	rc, err := l.stream()
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	_, err = io.Copy(f, rc)
+	return err
+}
