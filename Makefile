@@ -21,11 +21,11 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build build/hallmark
-	$(GO) build -o $(BUILD)/hallmark ./cmd/hallmark
+	$(GO) build -ldflags "-s -w" -o $(BUILD)/hallmark ./cmd/hallmark
 
 .PHONY: quickstart
 quickstart: build ## Build hallmark and see it release, verify and reject on an OCI layout
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(OTHER) $(GO) build -o $(BUILD)/hallmark-linux-$(OTHER) ./cmd/hallmark
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(OTHER) $(GO) build -ldflags "-s -w" -o $(BUILD)/hallmark-linux-$(OTHER) ./cmd/hallmark
 	$(GO) build -o $(BUILD)/quickstart-stage ./internal/quickstart
 	./examples/quickstart/run.sh
 
@@ -65,6 +65,10 @@ vuln: ## Look for known vulnerabilities in what is called (needs the network)
 fuzz: ## Fuzz every parser for FUZZTIME each
 	@set -e; for f in $(FUZZERS); do echo "== $$f"; \
 		$(GO) test -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) "$${f%%:*}"; done
+
+.PHONY: mutants
+mutants: ## Take every rule out, one at a time, and want a test to fail
+	$(GO) run ./test/mutants
 
 .PHONY: golden
 golden: ## Write generated files anew: the CLI reference and golden files

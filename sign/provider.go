@@ -17,6 +17,9 @@ import (
 // program. Use a key file, or env://NAME.
 var ErrProvider = errors.New("this kind of key is not supported by this build")
 
+// ErrNoKey says that there is no key of this name. Give another path or URI.
+var ErrNoKey = errors.New("no such key")
+
 // ErrUnprotected says that a key file without a password can be read by others.
 // Protect it (chmod 600), or encrypt it with `keys import`.
 var ErrUnprotected = errors.New("a private key without a password that others can read")
@@ -79,7 +82,7 @@ func providerOf(uri string) (Provider, error) {
 		return p, nil
 	}
 	if scheme, _, ok := strings.Cut(uri, "://"); ok {
-		return nil, fmt.Errorf("key %s: unknown scheme %q: want a path or one of %s", uri, scheme, strings.Join(Schemes(), " "))
+		return nil, fmt.Errorf("%w: %s: unknown scheme %q: want a path or one of %s", ErrNoKey, uri, scheme, strings.Join(Schemes(), " "))
 	}
 	return pemProvider{readKeyFile}, nil
 }
@@ -123,7 +126,7 @@ func readEnv(uri string, _ bool) ([]byte, error) {
 	name := strings.TrimPrefix(uri, "env://")
 	value, ok := os.LookupEnv(name)
 	if !ok || name == "" {
-		return nil, fmt.Errorf("the environment has no variable %q", name)
+		return nil, fmt.Errorf("%w: the environment has no variable %q", ErrNoKey, name)
 	}
 	return []byte(value), nil
 }

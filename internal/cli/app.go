@@ -93,7 +93,7 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 5 inconclusive (something could not be read), 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          wants(cobra.NoArgs),
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return a.prepare(cmd)
 		},
@@ -142,4 +142,14 @@ func (a *App) askTerminal(text string) ([]byte, error) {
 	secret, err := term.ReadPassword(int(os.Stdin.Fd()))
 	fmt.Fprintln(os.Stderr)
 	return secret, err
+}
+
+// wants makes a wrong number of arguments bad input.
+func wants(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usage(fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath()))
+		}
+		return nil
+	}
 }

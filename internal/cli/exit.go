@@ -74,6 +74,7 @@ var classes = []class{
 	{exitUsage, is(sign.ErrPublicKey), "Signing needs the private key, usually NAME.key."},
 	{exitUsage, is(sign.ErrUnprotected), "Protect it with 'chmod 600', or encrypt it with 'hallmark keys import'."},
 	{exitUsage, is(sign.ErrProvider), "Use a key file or env://NAME."},
+	{exitUsage, is(sign.ErrNoKey), ""},
 	{exitUsage, is(sign.ErrKeyFormat), "'hallmark keys generate' makes a key; 'hallmark keys import' reads those of other tools."},
 	{exitUsage, is(trust.ErrPrivateKey), "Verifying needs the public key, usually NAME.pub; 'hallmark keys public --key NAME.key' writes it."},
 	{exitUsage, is(trust.ErrKeyFormat), "'hallmark keys public --key NAME.key' writes a public key."},
@@ -101,9 +102,10 @@ var classes = []class{
 	{exitInconclusive, is(sbom.ErrMismatch), "The content was damaged on its way, or tampered with. Try again; if it stays, do not use it."},
 	{exitInconclusive, is(verify.ErrInconclusive), "Try again once the cause is gone."},
 	{exitMissing, is(verify.ErrMissing), ""},
-	{exitInconclusive, as(anyOf[net.Error]), "Check the registry's name and the network."},
 	{exitUsage, is(fs.ErrNotExist), ""},
 	{exitUsage, is(fs.ErrExist), ""},
+	{exitInconclusive, as(anyOf[*net.OpError]), "Check the registry's name and the network."},
+	{exitInconclusive, as(anyOf[*net.DNSError]), "Check the registry's name and the network."},
 }
 
 // classify finds the row of an error; unclassified is never 0.

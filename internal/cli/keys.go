@@ -14,7 +14,7 @@ import (
 )
 
 func (a *App) keysCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Make, import and show key pairs", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "keys", Short: "Make, import and show key pairs", Args: wants(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(a.keysGenerateCommand(), a.keysImportCommand(), a.keysPublicCommand())
 	return cmd
@@ -43,7 +43,7 @@ func (a *App) keysGenerateCommand() *cobra.Command {
 		names[i] = string(algorithm)
 	}
 	cmd := &cobra.Command{
-		Use: "generate", Short: "Make a new key pair", Args: cobra.NoArgs,
+		Use: "generate", Short: "Make a new key pair", Args: wants(cobra.NoArgs),
 		Long: `Make a new key pair: NAME.key, encrypted with a password in the form that cosign
 reads and writes, and NAME.pub. The password may be empty, and then protects nothing.`,
 		Example: "  hallmark keys generate --output-key-prefix release",
@@ -64,7 +64,7 @@ func (a *App) keysImportCommand() *cobra.Command {
 	var o keysOptions
 	var in, inPassword string
 	cmd := &cobra.Command{
-		Use: "import", Short: "Turn another tool's private key into a key pair", Args: cobra.NoArgs,
+		Use: "import", Short: "Turn another tool's private key into a key pair", Args: wants(cobra.NoArgs),
 		Long: `Read a private key in PKCS#1, PKCS#8, SEC1 or cosign's form, encrypted or not, and
 write it as NAME.key, encrypted with a new password, and NAME.pub.`,
 		Example: "  hallmark keys import --key openssl.pem --output-key-prefix release",
@@ -153,7 +153,7 @@ func (a *App) keysPublicCommand() *cobra.Command {
 	var k keyFlags
 	var file string
 	cmd := &cobra.Command{
-		Use: "public", Short: "Write the public key of a private key", Args: cobra.NoArgs,
+		Use: "public", Short: "Write the public key of a private key", Args: wants(cobra.NoArgs),
 		Example: "  hallmark keys public --key release.key > release.pub",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			signer, err := a.signer(cmd.Context(), k)

@@ -28,7 +28,7 @@ type releaseOptions struct {
 func (a *App) releaseCommand() *cobra.Command {
 	var o releaseOptions
 	cmd := &cobra.Command{
-		Use: "release SUBJECT", Short: "SBOM, signature and attestations of an image in one step", Args: cobra.ExactArgs(1),
+		Use: "release SUBJECT", Short: "SBOM, signature and attestations of an image in one step", Args: wants(cobra.ExactArgs(1)),
 		Long: `For an image, or an index with every platform of it: generate the SBOMs, sign them as
 attestations, sign the image (the index and each platform), attach everything, and
 verify what was written by reading it back.

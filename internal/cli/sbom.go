@@ -21,7 +21,7 @@ type sbomOptions struct {
 func (a *App) sbomCommand() *cobra.Command {
 	var o sbomOptions
 	cmd := &cobra.Command{
-		Use: "sbom SUBJECT", Short: "List what an image is made of", Args: cobra.ExactArgs(1),
+		Use: "sbom SUBJECT", Short: "List what an image is made of", Args: wants(cobra.ExactArgs(1)),
 		Long: `Generate the SBOM of an image, a folder or a file. Several -o write several formats
 from one reading; without =FILE the document goes to standard output, one line each.
 

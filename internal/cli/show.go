@@ -30,13 +30,14 @@ type showOptions struct {
 func (a *App) showCommand() *cobra.Command {
 	var o showOptions
 	cmd := &cobra.Command{
-		Use: "show SUBJECT", Short: "Print a statement, predicate or bundle that is attached", Args: cobra.ExactArgs(1),
+		Use: "show SUBJECT", Short: "Print a statement, predicate or bundle that is attached", Args: wants(cobra.ExactArgs(1)),
 		Long: `Print one piece of evidence that is attached to a subject: its in-toto statement, with
 --predicate the bare predicate (an SBOM, byte for byte as it was attested), with
 --bundle the whole bundle.
 
-Of several of one type on one digest, the newest by its own account is printed; --digest
-picks another one. Nothing is verified: use 'hallmark verify' first.`,
+Of an index, what is on the index itself is printed, else what is on its only platform
+that has one. Of several of one type on one digest, the newest by its own account is
+printed; --digest picks another one. Nothing is verified: use 'hallmark verify' first.`,
 		Example: `  hallmark show --type spdx --predicate --platform linux/amd64 registry.example.com/app:v1 > app.spdx.json
   hallmark show --digest sha256:… registry.example.com/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runShow(cmd.Context(), args[0], o) },
@@ -127,6 +128,9 @@ func (a *App) findShown(ctx context.Context, t *target, o showOptions, kind poli
 		}
 		if one != nil {
 			found = append(found, one)
+		}
+		if one != nil && on.Subject.IsIndex() {
+			break
 		}
 	}
 	switch {

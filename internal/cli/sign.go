@@ -34,7 +34,7 @@ func (o *signOptions) add(cmd *cobra.Command) {
 func (a *App) signCommand() *cobra.Command {
 	var o signOptions
 	cmd := &cobra.Command{
-		Use: "sign SUBJECT", Short: "Vouch for an image, an index or a file", Args: cobra.ExactArgs(1),
+		Use: "sign SUBJECT", Short: "Vouch for an image, an index or a file", Args: wants(cobra.ExactArgs(1)),
 		Long: `Sign a subject and attach the signature to it. A tag is resolved once; what is signed
 is the digest. Signing again with the same key adds nothing.
 
@@ -63,7 +63,7 @@ const maxPredicate = 1 << 30
 func (a *App) attestCommand() *cobra.Command {
 	var o attestOptions
 	cmd := &cobra.Command{
-		Use: "attest SUBJECT", Short: "Attach a signed statement about an image or a file", Args: cobra.ExactArgs(1),
+		Use: "attest SUBJECT", Short: "Attach a signed statement about an image or a file", Args: wants(cobra.ExactArgs(1)),
 		Long: `Sign a predicate about a subject and attach the attestation to it. The predicate is
 checked against its type first, and its bytes are kept as they are. Attesting the same
 again with the same key adds nothing.

@@ -51,7 +51,7 @@ func (a *App) treeCommand() *cobra.Command {
 	var output outputFlag
 	var evidence evidenceFlags
 	cmd := &cobra.Command{
-		Use: "tree SUBJECT", Short: "Show an image, its platforms and what is attached to them", Args: cobra.ExactArgs(1),
+		Use: "tree SUBJECT", Short: "Show an image, its platforms and what is attached to them", Args: wants(cobra.ExactArgs(1)),
 		Long: `Draw an image, its platforms and everything attached to them: Sigstore bundles,
 cosign's tags, notation signatures, buildkit's attestations, other artifacts.
 

@@ -33,7 +33,7 @@ type verifyOptions struct {
 func (a *App) verifyCommand() *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
-		Use: "verify SUBJECT...", Short: "Decide whether evidence shows what you ask for", Args: cobra.MinimumNArgs(1),
+		Use: "verify SUBJECT...", Short: "Decide whether evidence shows what you ask for", Args: wants(cobra.MinimumNArgs(1)),
 		Long: `Verify that an image, an index with its platforms, or a file carries evidence by
 somebody you trust. Without --require, a signature is wanted; --require names the whole
 list instead: signature, spdx, cyclonedx, syft, slsaprovenance, vuln, openvex, vsa,

@@ -34,7 +34,7 @@ type versionResult struct {
 func (a *App) versionCommand() *cobra.Command {
 	var output outputFlag
 	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: wants(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			asJSON, err := output.json()
 			if err != nil {

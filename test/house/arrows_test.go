@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"internal/quickstart": {},
 	"test/house":          {},
 	"test/bench":          {},
+	"test/mutants":        {},
 }
 
 // confined says where the types of a library stop.

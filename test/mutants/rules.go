@@ -1,0 +1,60 @@
+package main
+
+// rule is a rule as it stands in a file, and the same place without it.
+type rule struct {
+	name     string
+	file     string
+	old, new string
+	tests    string // arguments of go test
+}
+
+var rules = []rule{
+	// What evidence must pass.
+	{"the payload type is checked", "verify/assess.go", `if *evidence.payloadType != bundle.PayloadType {`, `if false {`, "./verify"},
+	{"the signature is verified", "verify/assess.go", `err := key.Verify(evidence.message(), evidence.signature)`, `var err error`, "./verify"},
+	{"the key's validity is checked", "verify/assess.go", `if !key.ValidAt(s.now) {`, `if false {`, "./verify"},
+	{"a statement is about this digest", "verify/assess.go", "if !ok {\n\t\terr = fmt.Errorf(\"it is about", "if false {\n\t\terr = fmt.Errorf(\"it is about", "./verify"},
+	{"a simple signing payload is about this digest", "verify/assess.go", `if statement.Digest != on.String() {`, `if false {`, "./verify"},
+	{"the repository is compared", "verify/assess.go", `if named != s.policy.Repository {`, `if false {`, "./verify"},
+	{"legacy evidence wants to be allowed", "verify/assess.go", `if !s.policy.AllowLegacy {`, `if false {`, "./verify"},
+	{"a failed check keeps evidence from counting", "verify/assess.go", "\t\ta.accepted = false\n", "", "./verify"},
+	{"legacy envelopes hold one signature", "verify/assess.go", `if len(envelope.Signatures) != 1 {`, `if len(envelope.Signatures) == 0 {`, "./verify"},
+	{"the type of the payload is what was asked for", "verify/dossier.go", `a.accepted && t.Matches(a.predicateType)`, `a.accepted`, "./verify"},
+	{"the manifest of a bundle has one layer", "verify/source.go", `if len(m.Layers) != 1 {`, `if false {`, "./verify"},
+	{"a log entry is about this signature", "verify/logentry.go", `if string(logged) != string(evidence.signature) {`, `if false {`, "./verify"},
+	{"a log entry is about this content", "verify/logentry.go", `if hex.EncodeToString(h.Sum(nil)) != strings.ToLower(logged.Value) {`, `if false {`, "./verify"},
+	{"a file is what it was when it was pinned", "oci/file.go", `return newCheckedReader(f, subject.descriptor), nil`, `return f, nil`, "./verify"},
+
+	// How a verdict is reached.
+	{"a policy without requirements accepts nothing", "verify/verify.go", `case len(p.Requirements) == 0:`, `case false:`, "./verify"},
+	{"what was not read is inconclusive", "verify/dossier.go", `case len(d.unread) > 0:`, `case false:`, "./verify"},
+	{"what a label put off is read", "verify/dossier.go", `[][]Candidate{first, rest}`, `[][]Candidate{first}`, "./verify"},
+	{"a signature on platforms does not vouch for the index", "verify/verify.go", `case t.String() == policy.Signature && !c.narrowed:`, `case false:`, "./verify"},
+	{"an SBOM on the index does not describe platforms", "verify/verify.go", `case t.DescribesPlatform() && c.policy.AcceptIndexSBOM:`, `case t.DescribesPlatform():`, "./verify"},
+	{"every platform is asked", "verify/verify.go", `if len(bad) == 0 {`, `if len(good) > 0 {`, "./verify"},
+	{"a platform that is not there is an error", "verify/verify.go", `if !matched[asked] {`, `if false {`, "./verify"},
+	{"an SBOM on the index only is rejected, not missing", "verify/verify.go", `missed[i].Verdict = ErrRejected`, ``, "./verify"},
+	{"the gravest verdict wins", "verify/verify.go", `return gravity(failures[i].Verdict) < gravity(failures[j].Verdict)`, `return false`, "./verify"},
+	{"the number of pieces is bounded", "verify/dossier.go", `if d.read() >= d.limits.Pieces {`, `if false {`, "./verify"},
+	{"who attaches does not conclude from what was not read", "verify/find.go", `if len(d.unread) > 0 && !enough(found) {`, `if false {`, "./verify"},
+
+	// Wire formats.
+	{"a member stands once", "bundle/json.go", `if !keys.add(key) {`, `if false {`, "./bundle"},
+	{"nesting is bounded", "bundle/json.go", `s.depth > MaxDepth {`, `s.depth > 1<<30 {`, "./bundle"},
+	{"text is UTF-8", "bundle/json.go", `if !utf8.Valid(inner) {`, `if false {`, "./bundle"},
+	{"nothing follows a document", "bundle/json.go", `if s.pos != len(s.data) {`, `if false {`, "./bundle"},
+	{"a bundle has one signature", "bundle/bundle.go", `if b.Envelope != nil && len(b.Envelope.Signatures) != 1 {`, `if false {`, "./bundle ./verify"},
+	{"a bundle is of a known version", "bundle/bundle.go", `if !IsMediaType(b.MediaType) {`, `if false {`, "./bundle"},
+	{"a bundle has one content", "bundle/bundle.go", `if (b.Envelope == nil) == (b.MessageSignature == nil) {`, `if false {`, "./bundle"},
+	{"a bundle has one kind of key material", "bundle/bundle.go", `if content != 1 {`, `if false {`, "./bundle"},
+	{"a statement is of a known type", "bundle/statement.go", `case s.Type != StatementV1 && s.Type != statementV01:`, `case false:`, "./bundle"},
+	{"digest and algorithm are equal to the letter", "bundle/statement.go", `value == hex && hex != ""`, `hex != "" || value != ""`, "./bundle"},
+	{"a predicate is JSON", "bundle/statement.go", `if err := CheckJSON(predicate); err != nil {`, `if err := CheckJSON(predicate); false {`, "./bundle"},
+	{"a simple signing payload is cosign's", "bundle/legacy.go", `if kind != simpleSigningType {`, `if false {`, "./bundle"},
+
+	// Keys.
+	{"RSA keys have a size", "trust/key.go", `if bits < MinRSABits || bits > maxRSABits {`, `if false {`, "./trust"},
+	{"a key file holds one key", "trust/key.go", `if len(bytes.TrimSpace(rest)) > 0 {`, `if false {`, "./trust"},
+	{"a signer verifies what it signed", "sign/signer.go", `if err := s.public.Verify(bundle.PAE(payloadType, payload), sig); err != nil {`, `if err := s.public.Verify(bundle.PAE(payloadType, payload), sig); false {`, "./sign"},
+	{"a key without a password is protected by its mode", "sign/provider.go", `private && err == nil && open && !IsEncrypted(data)`, `false && private && err == nil && open && !IsEncrypted(data)`, "./sign"},
+}
