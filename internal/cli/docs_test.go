@@ -15,7 +15,7 @@ import (
 // TestDocuments runs the commands of README and guides: every line that starts with
 // "$ " in a block marked console, in order, in one folder per document, with a
 // registry in place of registry.example.com. A line "exit code N" says what the
-// command before it ends with.
+// command before it ends with. A block "console TOOL" is run where the tool is there.
 func TestDocuments(t *testing.T) {
 	testkit.DockerConfig(t)
 	files, err := filepath.Glob(filepath.Join("..", "..", "docs", "guides", "*.md"))
@@ -66,7 +66,9 @@ func commandsOf(t *testing.T, file string) []documented {
 		line = strings.TrimRight(line, "\n")
 		switch {
 		case strings.HasPrefix(line, "```"):
-			console = line == "```console"
+			tool, marked := strings.CutPrefix(line, "```console")
+			_, err := exec.LookPath(strings.TrimSpace(tool))
+			console = marked && (tool == "" || err == nil)
 		case console && strings.HasPrefix(line, "$ "):
 			out = append(out, documented{command: line[2:]})
 		case console && strings.HasPrefix(line, "exit code "):

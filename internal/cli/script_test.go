@@ -54,6 +54,11 @@ func (s *stage) params(dir string) testscript.Params {
 	return testscript.Params{
 		Dir: dir, UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
+			examples, err := filepath.Abs("../../examples")
+			if err != nil {
+				return err
+			}
+			env.Setenv("EXAMPLES", examples)
 			env.Setenv("HALLMARK_PASSWORD", "correct horse")
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, ".docker"))
