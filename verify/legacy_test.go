@@ -107,6 +107,11 @@ func TestLegacy(t *testing.T) {
 		{name: "attestation", require: "spdx", arrange: func(w *world) {
 			w.tag(w.amd64, ".att", w.envelopeLayer(w.alice, w.amd64, bundle.PayloadType))
 		}},
+		{name: "attestation with a second signature", require: "spdx", want: verify.ErrRejected, check: verify.CheckFormat, arrange: func(w *world) {
+			b := w.signed(w.alice, bundle.PayloadType, w.payload(w.amd64, spdx))
+			b.Envelope.Signatures = append(b.Envelope.Signatures, bundle.Signature{Sig: []byte("another")})
+			w.tag(w.amd64, ".att", w.rawBlob(bundle.MediaTypeEnvelope, b.Envelope.AppendJSON(nil)))
+		}},
 		{name: "attestation is no signature", require: "signature", want: verify.ErrMissing, arrange: func(w *world) {
 			w.tag(w.amd64, ".att", w.envelopeLayer(w.alice, w.amd64, bundle.PayloadType))
 		}},
