@@ -21,7 +21,7 @@ const maxZstdWindow = 128 << 20
 func decompress(blob io.Reader) (io.ReadCloser, error) {
 	br := bufio.NewReaderSize(blob, 64<<10)
 	head, err := br.Peek(4)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	switch {
@@ -55,7 +55,7 @@ type decompressor struct {
 
 func (d *decompressor) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = malformed(d.kind, err)
 	}
 	return n, err

@@ -243,12 +243,9 @@ func TestLimits(t *testing.T) {
 	deep := func(n int) entry { return entry{name: strings.Repeat("d/", n-1) + "f"} }
 	zeros := entry{name: "zeros", body: strings.Repeat("\x00", 100<<10)}
 	many, zero := ociImage(t, gzLayer(t, files(100, "a")...), gzLayer(t, files(100, "b")...)), ociImage(t, gzLayer(t, zeros), gzLayer(t, zeros, entry{name: "x"}))
-	config := int64(0)
-	{
-		var m ocispec.Manifest
-		check(t, json.Unmarshal(many.raw, &m))
-		config = m.Config.Size
-	}
+	var m ocispec.Manifest
+	check(t, json.Unmarshal(many.raw, &m))
+	config := m.Config.Size
 	for _, c := range []struct {
 		field       string
 		img         *testImage
@@ -443,7 +440,6 @@ func TestEscapes(t *testing.T) {
 type blocking struct {
 	*memory
 	reached chan struct{}
-	config  digest.Digest
 }
 
 func (b blocking) Fetch(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {

@@ -98,10 +98,10 @@ func (s *layerStream) Read(p []byte) (int, error) {
 	if countErr := s.take(p[:n]); countErr != nil {
 		n, err = 0, countErr
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = s.finish()
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = s.layer.fail(err)
 	}
 	s.err = err
@@ -164,7 +164,7 @@ func (b *blobReader) Read(p []byte) (int, error) {
 	if err == io.EOF && b.size >= 0 && done < b.size {
 		return n, fmt.Errorf("%w: %d bytes instead of %d", ErrMismatch, done, b.size)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return n, &readError{err}
 	}
 	return n, err

@@ -35,7 +35,7 @@ func (c *tarCheck) write(p []byte) error {
 
 // close tells the checker that the archive is complete and waits for its opinion.
 func (c *tarCheck) close() error {
-	c.in.Close()
+	_ = c.in.Close() // a pipe has no error to give
 	err := <-c.done
 	c.done <- nil
 	return err
@@ -43,8 +43,8 @@ func (c *tarCheck) close() error {
 
 // abort ends the checker without caring for its opinion. It may follow close.
 func (c *tarCheck) abort() {
-	c.in.CloseWithError(io.ErrClosedPipe)
-	<-c.done
+	_ = c.in.CloseWithError(io.ErrClosedPipe)
+	_ = <-c.done
 	c.done <- nil
 }
 

@@ -172,7 +172,7 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// same FILE FILE wants two files to be the same, byte for byte.
+// same ONE OTHER wants two files to be the same, byte for byte.
 func same(ts *testscript.TestScript, neg bool, args []string) {
 	if (ts.ReadFile(args[0]) == ts.ReadFile(args[1])) == neg {
 		ts.Fatalf("%s and %s: same is %v", args[0], args[1], neg)

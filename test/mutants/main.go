@@ -76,7 +76,7 @@ func (r rule) red(root string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	changed := filepath.Join(dir, filepath.Base(r.file))
 	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), r.old, r.new, 1)), 0o600); err != nil {
 		return false, err
