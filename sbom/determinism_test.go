@@ -120,7 +120,7 @@ requires-python = ">=3.8"
 [[package]]
 name = "eta"
 version = "1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example.com/simple" }
 
 [package.optional-dependencies]
 a = [{ name = "x" }]

@@ -44,7 +44,7 @@ func (c *tarCheck) close() error {
 // abort ends the checker without caring for its opinion. It may follow close.
 func (c *tarCheck) abort() {
 	_ = c.in.CloseWithError(io.ErrClosedPipe)
-	_ = <-c.done
+	<-c.done //nolint:errcheck // its opinion is not asked
 	c.done <- nil
 }
 
@@ -65,7 +65,7 @@ func (c *entryCounter) archive(r io.Reader) error {
 	tr := tar.NewReader(r)
 	for {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			_, err = io.Copy(io.Discard, r)
 			return err
 		}

@@ -49,7 +49,7 @@ type attached struct {
 
 // memoryBudget is how many bytes of bundles are held at once, unless a single one is
 // larger.
-const memoryBudget = 32 << 20
+const memoryBudget = 8 << 20
 
 const annotationPredicateType = "dev.sigstore.bundle.predicateType"
 
