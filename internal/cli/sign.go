@@ -112,15 +112,7 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 	if err != nil {
 		return err
 	}
-	signer, err := a.signer(ctx, o.key)
-	if err != nil {
-		return err
-	}
-	s, err := a.session()
-	if err != nil {
-		return err
-	}
-	t, err := a.resolve(ctx, s, text, o.evidence, true)
+	signer, t, err := a.toSign(ctx, o.key, text, o.evidence)
 	if err != nil {
 		return err
 	}

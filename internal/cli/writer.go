@@ -54,6 +54,20 @@ type writer struct {
 	at      []int // row of each pending attachment
 }
 
+// toSign opens the key, then resolves what it is to sign.
+func (a *App) toSign(ctx context.Context, k keyFlags, text string, e evidenceFlags) (*sign.KeySigner, *target, error) {
+	signer, err := a.signer(ctx, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := a.session()
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := a.resolve(ctx, s, text, e, true)
+	return signer, t, err
+}
+
 // write signs each claim unless this signer's same statement is attached, and
 // attaches the rest.
 func (w *writer) write(ctx context.Context, claims []claim) error {
