@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -22,6 +23,12 @@ func (r *repository) Attach(ctx context.Context, attachments []Attachment) ([]De
 	if len(attachments) == 0 {
 		return nil, nil
 	}
+	for _, a := range attachments {
+		if err := a.check(); err != nil {
+			return nil, err
+		}
+		defer r.dropPrefetched(a.Subject.Digest()) // it lacks what is attached now
+	}
 	if err := r.pushContent(ctx, attachments); err != nil {
 		return nil, err
 	}
@@ -41,7 +48,9 @@ func (r *repository) Attach(ctx context.Context, attachments []Attachment) ([]De
 				return fmt.Errorf("attaching to %s: %w", a.Subject.Digest(), err)
 			}
 			out[i] = d
-			if !listed {
+			if listed { // by the specification such a registry has the API
+				r.setAPI(apiPresent)
+			} else {
 				mu.Lock()
 				unlisted[a.Subject.Digest()] = append(unlisted[a.Subject.Digest()], d)
 				mu.Unlock()
@@ -87,23 +96,28 @@ func (r *repository) list(ctx context.Context, unlisted map[digest.Digest][]Desc
 // listOne uses the fallback index unless the registry has the API after all: some
 // list referrers but do not say so when one is put.
 func (r *repository) listOne(ctx context.Context, subject digest.Digest, entries []Descriptor) error {
-	if r.apiState() != apiAbsent {
-		listed, err := r.listReferrers(ctx, subject)
-		if err != nil {
+	listed, supported, err := r.apiReferrers(ctx, subject)
+	if err != nil {
+		return err
+	}
+	if !supported {
+		return newMerge(r, subject, entries).run(ctx)
+	}
+	for pause := r.client.settle / 8; len(without(entries, listed)) > 0; pause *= 2 {
+		if pause > r.client.settle {
+			return fmt.Errorf("%w: the registry accepted %s but does not list it as a referrer of %s", ErrListing, without(entries, listed)[0].Digest, subject)
+		}
+		if err := r.client.clock.Sleep(ctx, pause); err != nil {
 			return err
 		}
-		if r.apiState() == apiPresent {
-			if missing := without(entries, listed); len(missing) > 0 {
-				return fmt.Errorf("%w: the registry accepted %s but does not list it as a referrer of %s", ErrListing, missing[0].Digest, subject)
-			}
-			return nil
+		if listed, err = r.referrersPages(ctx, subject); err != nil {
+			return fmt.Errorf("%w: %w", ErrListing, err)
 		}
 	}
-	m := merge{repo: r, subject: subject, own: entries, clock: wallClock{}}
-	return m.run(ctx)
+	return nil
 }
 
-// without is list less the entries whose digest is among have.
+// without is list less the entries whose digest is among have, each once.
 func without(list, have []Descriptor) []Descriptor {
 	digests := make(map[digest.Digest]bool, len(have))
 	for _, d := range have {
@@ -112,6 +126,7 @@ func without(list, have []Descriptor) []Descriptor {
 	var out []Descriptor
 	for _, d := range list {
 		if !digests[d.Digest] {
+			digests[d.Digest] = true
 			out = append(out, d)
 		}
 	}
@@ -123,13 +138,16 @@ func plain(d Descriptor) Descriptor {
 	return Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
-// exists reports whether the registry still has a manifest.
-func (r *repository) exists(ctx context.Context, d digest.Digest) bool {
+// exists reports whether the registry has a manifest.
+func (r *repository) exists(ctx context.Context, d digest.Digest) (bool, error) {
 	q := request{method: http.MethodHead, url: r.base + "manifests/" + d.String(), accept: acceptManifests}
 	resp, err := r.want(ctx, q, http.StatusOK)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
 	if err != nil {
-		return false
+		return false, err
 	}
 	resp.Body.Close()
-	return true
+	return true, nil
 }

@@ -32,9 +32,13 @@ const (
 	MaxReferrers = 50_000
 	// MaxReferrersPages is how many pages of a listing are followed.
 	MaxReferrersPages = 10_000
+	// MaxListing is the size of all pages of a listing together.
+	MaxListing = 128 << 20
 	// MaxPlatforms is how many manifests one index may name.
 	MaxPlatforms = 1_000
 	maxErrorBody = 64 << 10
+	// maxEmptyPages is how many pages without an entry may follow each other.
+	maxEmptyPages = 100
 )
 
 // IsIndex reports whether mediaType is that of an index of several manifests.
@@ -70,5 +74,5 @@ func clip(s string) string {
 	if len(s) <= most {
 		return s
 	}
-	return s[:most] + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

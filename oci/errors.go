@@ -3,8 +3,10 @@ package oci
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -39,12 +41,18 @@ type StatusError struct {
 	Status      int
 	Code        string // the registry's first error code, such as MANIFEST_UNKNOWN
 	Message     string
+	// RetryAfter is how long the registry wants to be left alone; 0 where it does not
+	// say.
+	RetryAfter time.Duration
 }
 
 func (e *StatusError) Error() string {
 	text := fmt.Sprintf("%s %s: %d %s", e.Method, e.URL, e.Status, http.StatusText(e.Status))
 	if detail := strings.TrimSpace(e.Code + " " + e.Message); detail != "" {
 		text += ": " + detail
+	}
+	if e.RetryAfter > 0 {
+		text += fmt.Sprintf(" (it wants to be asked again after %s)", e.RetryAfter)
 	}
 	return text
 }
@@ -61,6 +69,29 @@ func (e *StatusError) Unauthorized() bool {
 
 // Throttled reports whether the registry asked for fewer requests.
 func (e *StatusError) Throttled() bool { return e.Status == http.StatusTooManyRequests }
+
+// RequestError says that a registry gave no answer, or not the whole of it: the name,
+// the connection, TLS, or a body that broke off. It was tried again already where that
+// could help; try later. It is a [net.Error].
+type RequestError struct {
+	Method, URL string // URL without query and credentials
+	Err         error
+
+	body bool // the request was answered, but its body broke off: worth another try
+}
+
+func (e *RequestError) Error() string { return e.Method + " " + e.URL + ": " + e.Err.Error() }
+
+func (e *RequestError) Unwrap() error { return e.Err }
+
+// Timeout reports whether the registry was too slow.
+func (e *RequestError) Timeout() bool {
+	var timeout net.Error
+	return errors.Is(e.Err, errIdle) || errors.As(e.Err, &timeout) && timeout.Timeout()
+}
+
+// Temporary is what [net.Error] wants besides.
+func (e *RequestError) Temporary() bool { return brokeOff(e.Err) }
 
 // DigestError says that bytes are not what their digest promises: damaged on the
 // way or tampered with. They must not be used.

@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -50,7 +50,10 @@ func OpenLayout(name string) (Store, error) {
 	} else if l.files, err = openArchive(name); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrLayout, name, err)
 	}
-	return l, l.check()
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 func (l *layout) check() error {
@@ -62,7 +65,7 @@ func (l *layout) check() error {
 	if err := json.Unmarshal(raw, &doc); err != nil || doc.Version != ocispec.ImageLayoutVersion {
 		return fmt.Errorf("%w: %s: %s does not name version %s", ErrLayout, l.path, ocispec.ImageLayoutFile, ocispec.ImageLayoutVersion)
 	}
-	_, _, err = l.index()
+	_, err = l.index()
 	return err
 }
 
@@ -75,21 +78,17 @@ func (l *layout) readFile(name string, limit int64) ([]byte, error) {
 	return readLimited(body, limit, name)
 }
 
-// index reads index.json: its entries, and its members as they stand.
-func (l *layout) index() ([]Descriptor, map[string]json.RawMessage, error) {
+// index reads index.json.
+func (l *layout) index() (listDocument, error) {
 	raw, err := l.readFile(ocispec.ImageIndexFile, maxIndexFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
+		return listDocument{}, fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
 	}
-	entries, err := parseListing(raw)
+	doc, err := parseListDocument(raw)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %s: %s: %w", ErrLayout, l.path, ocispec.ImageIndexFile, err)
+		return listDocument{}, fmt.Errorf("%w: %s: %s: %w", ErrLayout, l.path, ocispec.ImageIndexFile, err)
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return nil, nil, fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
-	}
-	return entries, members, nil
+	return doc, nil
 }
 
 // Fetch implements [Store].
@@ -122,22 +121,17 @@ func blobName(d digest.Digest) string {
 
 // Resolve implements [Store].
 func (l *layout) Resolve(ctx context.Context, target string) (Subject, error) {
-	entries, _, err := l.index()
+	index, err := l.index()
 	if err != nil {
 		return Subject{}, err
 	}
 	if d := digest.Digest(target); checkDigest(d) == nil {
-		return l.resolveDigest(ctx, d, entries)
+		return l.resolveDigest(ctx, d, index.entries)
 	}
-	found := map[digest.Digest]Descriptor{}
-	for _, d := range entries {
-		tag := d.Annotations[ocispec.AnnotationRefName]
-		if target != "" && tag == target {
-			found[d.Digest] = d
-		} else if target == "" && (IsManifest(d.MediaType) || IsIndex(d.MediaType)) {
-			if m, err := l.manifest(ctx, d); err == nil && m.Subject == nil {
-				found[d.Digest] = d
-			}
+	found := map[digest.Digest]bool{}
+	for _, d := range index.entries {
+		if l.isMeant(ctx, d, target) {
+			found[d.Digest] = true
 		}
 	}
 	switch {
@@ -149,9 +143,23 @@ func (l *layout) Resolve(ctx context.Context, target string) (Subject, error) {
 		return Subject{}, fmt.Errorf("%w: %s holds %d images; name one by oci:%s:TAG or oci:%s@DIGEST", ErrReference, l.path, len(found), l.path, l.path)
 	}
 	for d := range found {
-		return l.resolveDigest(ctx, d, entries)
+		return l.resolveDigest(ctx, d, index.entries)
 	}
 	panic("unreachable")
+}
+
+// isMeant reports whether an entry of index.json has the tag asked for or, where none
+// is, whether it is an image: neither a referrer nor known to be something else. One
+// that cannot be read may be an image, and must not make another one the only one.
+func (l *layout) isMeant(ctx context.Context, d Descriptor, target string) bool {
+	if target != "" {
+		return d.Annotations[ocispec.AnnotationRefName] == target
+	}
+	if !IsManifest(d.MediaType) && !IsIndex(d.MediaType) {
+		return false
+	}
+	m, err := l.manifest(ctx, d)
+	return err != nil || m.Subject == nil
 }
 
 func (l *layout) resolveDigest(ctx context.Context, want digest.Digest, entries []Descriptor) (Subject, error) {
@@ -193,13 +201,13 @@ func (l *layout) manifest(ctx context.Context, d Descriptor) (*Manifest, error) 
 
 // Referrers implements [Store]. A tagged entry can be a referrer as well.
 func (l *layout) Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
-	entries, _, err := l.index()
+	index, err := l.index()
 	if err != nil {
 		return nil, err
 	}
 	var out []Descriptor
 	seen := map[digest.Digest]bool{}
-	for _, d := range entries {
+	for _, d := range index.entries {
 		if seen[d.Digest] || !IsManifest(d.MediaType) && !IsIndex(d.MediaType) {
 			continue
 		}
@@ -226,12 +234,17 @@ func (l *layout) Referrers(ctx context.Context, subject digest.Digest) ([]Descri
 
 // Attach implements [Store]. Writers take turns: index.json is read and replaced
 // under a lock.
-func (l *layout) Attach(_ context.Context, attachments []Attachment) ([]Descriptor, error) {
+func (l *layout) Attach(ctx context.Context, attachments []Attachment) ([]Descriptor, error) {
 	if len(attachments) == 0 {
 		return nil, nil
 	}
 	if l.dir == "" {
 		return nil, fmt.Errorf("%s: %w", l.path, ErrReadOnly)
+	}
+	for _, a := range attachments {
+		if err := a.check(); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]Descriptor, len(attachments))
 	for i, a := range attachments {
@@ -246,58 +259,59 @@ func (l *layout) Attach(_ context.Context, attachments []Attachment) ([]Descript
 		}
 		out[i] = d
 	}
-	return out, l.addEntries(out)
+	return out, l.addEntries(ctx, out)
 }
 
-func (l *layout) addEntries(added []Descriptor) error {
-	unlock, err := lockFolder(l.dir)
+func (l *layout) addEntries(ctx context.Context, added []Descriptor) error {
+	unlock, err := lockFolder(ctx, l.dir)
 	if err != nil {
 		return fmt.Errorf("locking %s: %w", l.dir, err)
 	}
 	defer unlock()
-	entries, members, err := l.index()
+	index, err := l.index()
 	if err != nil {
 		return err
 	}
-	added = without(added, entries)
+	added = without(added, index.entries)
 	if len(added) == 0 {
 		return nil
 	}
-	var raw []json.RawMessage
-	if err := json.Unmarshal(members["manifests"], &raw); err != nil {
+	raw, err := index.with(added)
+	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
 	}
-	for _, d := range added {
-		entry, err := json.Marshal(d)
-		if err != nil {
-			return err
-		}
-		raw = append(raw, entry)
-	}
-	if members["manifests"], err = json.Marshal(raw); err != nil {
-		return err
-	}
-	index, err := json.Marshal(members)
-	if err != nil {
-		return err
-	}
-	return writeFile(path.Join(l.dir, ocispec.ImageIndexFile), index)
+	return writeFile(filepath.Join(l.dir, ocispec.ImageIndexFile), raw)
 }
 
 func (l *layout) writeBlob(content []byte) error {
-	name := path.Join(l.dir, blobName(digest.FromBytes(content)))
-	if have, err := os.ReadFile(name); err == nil && bytes.Equal(have, content) {
+	d := describe("", content)
+	if l.hasBlob(d) {
 		return nil
 	}
-	if err := os.MkdirAll(path.Dir(name), 0o755); err != nil {
+	name := filepath.Join(l.dir, filepath.FromSlash(blobName(d.Digest)))
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
 	return writeFile(name, content)
 }
 
+// hasBlob reports whether a blob is there, whole.
+func (l *layout) hasBlob(d Descriptor) bool {
+	body, size, err := l.files.open(blobName(d.Digest))
+	if err != nil {
+		return false
+	}
+	defer body.Close()
+	if size != d.Size {
+		return false
+	}
+	_, err = io.Copy(io.Discard, newCheckedReader(body, d))
+	return err == nil
+}
+
 // writeFile replaces a file whole: other readers see the old or the new content.
 func writeFile(name string, content []byte) error {
-	f, err := os.CreateTemp(path.Dir(name), ".tmp-*")
+	f, err := os.CreateTemp(filepath.Dir(name), ".tmp-*")
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -20,25 +23,42 @@ const maxArchiveFiles = 500_000
 type folder string
 
 func (f folder) open(name string) (io.ReadCloser, int64, error) {
-	full := filepath.Join(string(f), filepath.FromSlash(name))
-	info, err := os.Stat(full)
+	file, size, err := openRegular(filepath.Join(string(f), filepath.FromSlash(name)))
 	if err != nil {
 		return nil, 0, err
 	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for a writer
-		return nil, 0, fmt.Errorf("%s is no regular file", full)
-	}
-	file, err := os.Open(full)
+	return file, size, nil
+}
+
+// openRegular opens a file that is neither a pipe nor a device: what lies in a layout
+// is a stranger's, and opening a pipe would wait for a writer.
+func openRegular(name string) (*os.File, int64, error) {
+	file, err := os.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", name)
+	}
+	if err != nil {
+		file.Close()
 		return nil, 0, err
 	}
 	return file, info.Size(), nil
 }
 
+// lockPoll is how often a lock that somebody else holds is tried.
+const lockPoll = 20 * time.Millisecond
+
 // lockFolder keeps other Hallmark writers out of a layout until unlock is called.
-func lockFolder(dir string) (unlock func(), err error) {
-	lock := flock.New(filepath.Join(dir, ".index.json.lock"))
-	if err := lock.Lock(); err != nil {
+func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
+	name := filepath.Join(dir, ".index.json.lock")
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	lock := flock.New(name)
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
 		return nil, err
 	}
 	return func() { lock.Unlock() }, nil
@@ -54,7 +74,7 @@ type archive struct {
 type span struct{ offset, size int64 }
 
 func openArchive(name string) (*archive, error) {
-	file, err := os.Open(name)
+	file, _, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +98,11 @@ func (a *archive) scan() error {
 		}
 		if header.Typeflag != tar.TypeReg {
 			continue
+		}
+		for record := range header.PAXRecords {
+			if strings.HasPrefix(record, "GNU.sparse.") { // its bytes are not in place
+				return fmt.Errorf("%q is a sparse file, which is not supported", clip(header.Name))
+			}
 		}
 		name := path.Clean("/" + header.Name)[1:]
 		if _, twice := a.files[name]; twice {

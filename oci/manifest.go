@@ -1,9 +1,12 @@
 package oci
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -40,6 +43,9 @@ func ParseManifest(mediaType string, raw []byte) (*Manifest, error) {
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrManifest, err)
 	}
+	if err := checkMembers(raw); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
 	if doc.SchemaVersion != 2 {
 		return nil, fmt.Errorf("%w: schema version %d, only 2 is supported", ErrManifest, doc.SchemaVersion)
 	}
@@ -74,6 +80,47 @@ func ParseManifest(mediaType string, raw []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%w: media type %q is not supported", ErrManifest, clip(mediaType))
 	}
 	return m, m.checkDescriptors()
+}
+
+// checkMembers refuses a document that has a member twice, or twice but for case: of
+// which one another reader would see, nothing is known. The JSON is known to be valid.
+func checkMembers(raw []byte) error {
+	type level struct {
+		seen map[string]bool // nil for an array
+		key  bool            // a member's name comes next
+	}
+	var levels []level
+	for d := json.NewDecoder(bytes.NewReader(raw)); ; {
+		token, err := d.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		top := len(levels) - 1
+		if name, ok := token.(string); ok && top >= 0 && levels[top].key {
+			name = strings.ToLower(name)
+			if levels[top].seen[name] {
+				return fmt.Errorf("%q stands twice", clip(name))
+			}
+			levels[top].seen[name], levels[top].key = true, false
+			continue
+		}
+		switch token {
+		case json.Delim('{'):
+			levels = append(levels, level{map[string]bool{}, true})
+			continue
+		case json.Delim('['):
+			levels = append(levels, level{})
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			levels = levels[:top]
+		}
+		if top = len(levels) - 1; top >= 0 { // a value has ended
+			levels[top].key = levels[top].seen != nil
+		}
+	}
 }
 
 func (m *Manifest) checkDescriptors() error {

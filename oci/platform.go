@@ -25,7 +25,8 @@ type Platform struct {
 
 // Platforms lists the images of an index in its order, without buildkit's unsigned
 // attestations. A single image gives nil. An index within an index is refused: its
-// platforms would go unseen.
+// platforms would go unseen. So is an index without any image: what is asked of every
+// platform would hold of none.
 func (s Subject) Platforms() ([]Platform, error) {
 	if !s.IsIndex() {
 		return nil, nil
@@ -49,6 +50,9 @@ func (s Subject) Platforms() ([]Platform, error) {
 			Subject: Subject{name: s.name, descriptor: child},
 			Name:    PlatformName(d.Platform),
 		})
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: index %s holds no image", ErrManifest, s.Digest())
 	}
 	return out, nil
 }
@@ -75,19 +79,23 @@ func (s Subject) BuildAttestations() []BuildAttestation {
 }
 
 // isBuildkitAttestation wants all three signs: a child that merely says
-// "unknown/unknown" could otherwise hide an image from SBOM and verification.
+// "unknown/unknown" could otherwise hide an image from SBOM and verification. The
+// sibling must be an image, so that two children cannot hide each other.
 func (m *Manifest) isBuildkitAttestation(d Descriptor) bool {
-	if d.Platform == nil || d.Platform.OS != "unknown" || d.Platform.Architecture != "unknown" ||
-		d.Annotations[buildkitType] != buildkitTypeValue {
+	if !IsManifest(d.MediaType) || !isUnknown(d.Platform) || d.Annotations[buildkitType] != buildkitTypeValue {
 		return false
 	}
 	about := digest.Digest(d.Annotations[buildkitDigest])
 	for _, sibling := range m.Manifests {
-		if sibling.Digest == about && sibling.Digest != d.Digest {
+		if sibling.Digest == about && sibling.Digest != d.Digest && sibling.Annotations[buildkitType] == "" {
 			return true
 		}
 	}
 	return false
+}
+
+func isUnknown(p *ocispec.Platform) bool {
+	return p != nil && p.OS == "unknown" && p.Architecture == "unknown"
 }
 
 // PlatformName writes a platform as os/architecture[/variant].

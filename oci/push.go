@@ -10,40 +10,52 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// uploadTries is how often an upload starts over whose session the registry lost.
+// uploadTries is how often an upload starts over that the registry has lost.
 const uploadTries = 3
 
 // pushBlob uploads content: one request opens the upload, one sends and ends it.
 func (r *repository) pushBlob(ctx context.Context, d Descriptor, content []byte) error {
 	var err error
 	for range uploadTries {
-		if err = r.pushBlobOnce(ctx, d, content); err == nil {
+		var again bool
+		if again, err = r.pushBlobOnce(ctx, d, content); err == nil {
 			return nil
 		}
-		var status *StatusError
-		if ctx.Err() != nil || errors.As(err, &status) && status.Status != http.StatusNotFound && status.Status < 500 {
+		if !again || ctx.Err() != nil {
 			break
 		}
 	}
 	return fmt.Errorf("uploading %s: %w", d.Digest, err)
 }
 
-func (r *repository) pushBlobOnce(ctx context.Context, d Descriptor, content []byte) error {
+// pushBlobOnce reports with an error whether another upload is worth a try.
+func (r *repository) pushBlobOnce(ctx context.Context, d Descriptor, content []byte) (again bool, err error) {
 	resp, err := r.want(ctx, request{method: http.MethodPost, url: r.base + "blobs/uploads/", push: true}, http.StatusAccepted)
 	if err != nil {
-		return err
+		return false, err
 	}
 	location, err := uploadLocation(resp, d.Digest)
 	resp.Body.Close()
 	if err != nil {
-		return err
+		return false, err
 	}
 	q := request{method: http.MethodPut, url: location, body: content, kind: "application/octet-stream", push: true}
 	resp, err = r.want(ctx, q, http.StatusCreated, http.StatusNoContent)
 	if err != nil {
-		return err
+		return uploadLost(err), err
 	}
-	return resp.Body.Close()
+	resp.Body.Close()
+	return false, nil
+}
+
+// uploadLost reports whether the registry has forgotten an upload, as it does when an
+// answer was lost and the request repeated.
+func uploadLost(err error) bool {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return status.Status == http.StatusNotFound || status.Status == http.StatusRequestedRangeNotSatisfiable || status.Status >= 500
+	}
+	return brokeOff(err)
 }
 
 // uploadLocation is where the upload goes on, with the digest that ends it.
@@ -55,9 +67,10 @@ func uploadLocation(resp *http.Response, d digest.Digest) (string, error) {
 	if resp.Request.URL.Scheme == "https" && location.Scheme != "https" {
 		return "", fmt.Errorf("refusing to upload from https to %s", redact(location))
 	}
-	query := location.Query()
-	query.Set("digest", d.String())
-	location.RawQuery = query.Encode()
+	if location.RawQuery != "" { // kept as it is: it may be signed
+		location.RawQuery += "&"
+	}
+	location.RawQuery += "digest=" + url.QueryEscape(d.String())
 	return location.String(), nil
 }
 

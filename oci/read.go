@@ -2,8 +2,10 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -65,6 +67,9 @@ const fetchTries = 3
 // FetchAll reads content of at most limit bytes whole, and asks again where the
 // body broke off or did not match its digest.
 func FetchAll(ctx context.Context, f Fetcher, d Descriptor, limit int64) ([]byte, error) {
+	if d.Size < 0 {
+		return nil, fmt.Errorf("%w: %s has size %d", ErrManifest, d.Digest, d.Size)
+	}
 	if d.Size > limit {
 		return nil, &TooLargeError{What: d.Digest.String(), Limit: limit}
 	}
@@ -100,7 +105,7 @@ func fetchOnce(ctx context.Context, f Fetcher, d Descriptor) ([]byte, error) {
 // readSized reads all of body. A size is a claim of a stranger: memory is taken
 // as bytes arrive.
 func readSized(body io.Reader, d Descriptor) ([]byte, error) {
-	const trusted = 1 << 20
+	const trusted = 16 << 20
 	data := make([]byte, 0, min(d.Size, trusted)+1)
 	for {
 		if len(data) == cap(data) {
@@ -127,4 +132,16 @@ func readLimited(body io.Reader, limit int64, what string) ([]byte, error) {
 		return nil, &TooLargeError{What: what, Limit: limit}
 	}
 	return data, nil
+}
+
+// readAnswer reads the body of an answer whole if it is within limit.
+func readAnswer(resp *http.Response, limit int64, what string) ([]byte, error) {
+	data, err := readLimited(resp.Body, limit, what)
+	if err != nil && resp.Request.Context().Err() == nil || errors.Is(err, errIdle) {
+		var large *TooLargeError
+		if !errors.As(err, &large) {
+			return nil, &RequestError{Method: resp.Request.Method, URL: redact(resp.Request.URL), Err: err, body: true}
+		}
+	}
+	return data, err
 }

@@ -3,6 +3,7 @@ package oci
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -43,8 +44,9 @@ type Reference struct {
 //	oci:DIR[:TAG|@DIGEST]
 //	docker-archive:FILE  dir:DIR  file:FILE
 //
-// A name without a registry is one of Docker Hub's, a name without tag and digest
-// means "latest", as with docker and cosign. Errors wrap [ErrReference].
+// A name without a registry is one of Docker Hub's, unless there is a file of that
+// name, which was probably meant; a name without tag and digest means "latest", as
+// with docker and cosign. Errors wrap [ErrReference].
 func ParseReference(s string) (Reference, error) {
 	ref, err := parseReference(s)
 	if err != nil {
@@ -76,33 +78,46 @@ func parseReference(s string) (Reference, error) {
 	return parseRegistry(s)
 }
 
+// digestSuffix is what looks like a digest at the end of a layout's path.
+var digestSuffix = regexp.MustCompile(`^(.*)@([a-zA-Z0-9]+(?:[+._-][a-zA-Z0-9]+)*:[0-9a-zA-Z]*)$`)
+
 // parseLayout splits DIR[:TAG|@DIGEST]. A path may hold colons itself, so what
-// exists as a whole is a path.
+// exists as a whole is a path. The digest wins over a tag.
 func parseLayout(s string) (Reference, error) {
-	if s == "" {
-		return Reference{}, fmt.Errorf("a folder or archive must follow oci:")
-	}
 	ref := Reference{Scheme: SchemeLayout, Path: s}
-	if path, d, ok := strings.Cut(s, "@sha256:"); ok {
-		ref.Path, ref.Digest = path, digest.Digest("sha256:"+d)
-		return ref, checkDigest(ref.Digest)
-	}
-	if _, err := os.Lstat(s); err == nil {
+	if s != "" && exists(s) {
 		return ref, nil
 	}
-	if i := strings.LastIndexByte(s, ':'); i > 0 && !strings.ContainsAny(s[i+1:], `/\`) {
-		ref.Path, ref.Tag = s[:i], s[i+1:]
+	if parts := digestSuffix.FindStringSubmatch(s); parts != nil {
+		ref.Path, ref.Digest = parts[1], digest.Digest(parts[2])
+		if err := checkDigest(ref.Digest); err != nil {
+			return ref, err
+		}
+	}
+	if i := strings.LastIndexByte(ref.Path, ':'); i >= 0 && !strings.ContainsAny(ref.Path[i+1:], `/\`) && !exists(ref.Path) {
+		ref.Path, ref.Tag = ref.Path[:i], ref.Path[i+1:]
 		if ref.Tag == "" {
 			return ref, fmt.Errorf("the tag after the last colon is empty")
 		}
 	}
+	if ref.Path == "" {
+		return ref, fmt.Errorf("a folder or archive must follow oci:")
+	}
 	return ref, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func parseRegistry(s string) (Reference, error) {
 	named, err := reference.ParseNormalizedNamed(s)
 	if err != nil {
 		return Reference{}, fmt.Errorf("%w%s", err, looksLikePath(s))
+	}
+	if hint := looksLikePath(s); hint != "" && !strings.HasPrefix(s, reference.Domain(named)+"/") {
+		return Reference{}, fmt.Errorf("it is no full image name%s", hint)
 	}
 	ref := Reference{Scheme: SchemeRegistry, Registry: reference.Domain(named), Repository: reference.Path(named)}
 	if d, ok := named.(reference.Digested); ok {
@@ -121,7 +136,7 @@ func parseRegistry(s string) (Reference, error) {
 }
 
 func looksLikePath(s string) string {
-	if _, err := os.Lstat(s); err == nil {
+	if exists(s) {
 		return fmt.Sprintf(" (%s is a local path: write file:%s, oci:%s, dir:%s or docker-archive:%s)", s, s, s, s, s)
 	}
 	return ""

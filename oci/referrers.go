@@ -2,12 +2,10 @@ package oci
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -16,60 +14,98 @@ import (
 // listing is a list of referrers, perhaps still on its way.
 type listing struct {
 	done    chan struct{}
+	cancel  context.CancelFunc
 	entries []Descriptor
 	err     error
 }
 
 // prefetchReferrers implements prefetcher. The list serves the next Referrers of
 // the same digest, once.
-func (r *repository) prefetchReferrers(ctx context.Context, subject digest.Digest) {
-	l := &listing{done: make(chan struct{})}
+func (r *repository) prefetchReferrers(ctx context.Context, subject digest.Digest) (drop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &listing{done: make(chan struct{}), cancel: cancel}
 	r.mu.Lock()
+	old := r.prefetched[subject]
 	r.prefetched[subject] = l
 	r.mu.Unlock()
+	if old != nil {
+		old.cancel()
+	}
 	go func() {
 		defer close(l.done)
+		defer cancel()
 		l.entries, l.err = r.listReferrers(ctx, subject)
 	}()
+	return func() { r.dropPrefetched(subject) }
+}
+
+// dropPrefetched ends a listing that nobody will ask for, or that is out of date.
+func (r *repository) dropPrefetched(subject digest.Digest) {
+	if l := r.takePrefetched(subject); l != nil {
+		l.cancel()
+	}
+}
+
+func (r *repository) takePrefetched(subject digest.Digest) *listing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.prefetched[subject]
+	delete(r.prefetched, subject)
+	return l
 }
 
 // Referrers implements [Store].
 func (r *repository) Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
-	r.mu.Lock()
-	l := r.prefetched[subject]
-	delete(r.prefetched, subject)
-	r.mu.Unlock()
+	l := r.takePrefetched(subject)
 	if l == nil {
 		return r.listReferrers(ctx, subject)
 	}
 	select {
 	case <-l.done:
-		return l.entries, l.err
 	case <-ctx.Done():
+		l.cancel()
 		return nil, ctx.Err()
 	}
+	if errors.Is(l.err, context.Canceled) || errors.Is(l.err, context.DeadlineExceeded) { // of another context than ctx
+		return r.listReferrers(ctx, subject)
+	}
+	return l.entries, l.err
 }
 
 func (r *repository) listReferrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
 	if err := checkDigest(subject); err != nil {
 		return nil, err
 	}
-	if r.apiState() != apiAbsent {
-		entries, supported, err := r.apiReferrers(ctx, subject)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrListing, err)
-		}
-		if supported {
-			r.setAPI(apiPresent)
-			return entries, nil
-		}
-		r.setAPI(apiAbsent)
+	entries, supported, err := r.apiReferrers(ctx, subject)
+	if supported || err != nil {
+		return entries, err
 	}
 	index, err := r.fallbackIndex(ctx, subject)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrListing, err)
 	}
-	return index.entries, nil
+	return index.doc.entries, nil
+}
+
+// apiReferrers lists by the referrers API, if the registry has it.
+func (r *repository) apiReferrers(ctx context.Context, subject digest.Digest) (entries []Descriptor, supported bool, err error) {
+	if r.apiState() == apiAbsent {
+		return nil, false, nil
+	}
+	entries, err = r.referrersPages(ctx, subject)
+	switch {
+	case err == nil:
+		r.setAPI(apiPresent)
+		return entries, true, nil
+	case !noSuchAPI(err):
+		return nil, false, fmt.Errorf("%w: %w", ErrListing, err)
+	case r.apiState() == apiPresent && !errors.Is(err, ErrNotFound): // it was there before
+		return nil, false, fmt.Errorf("%w: %w", ErrListing, err)
+	}
+	if !nameUnknown(err) { // which speaks of the repository, not of the API
+		r.setAPI(apiAbsent)
+	}
+	return nil, false, nil
 }
 
 func (r *repository) apiState() apiState {
@@ -86,37 +122,42 @@ func (r *repository) setAPI(s apiState) {
 	}
 }
 
-// apiReferrers lists by the referrers API, to the last page. Every answer but "there
-// is no such API" that is no list is an error: a throttled registry must not look
-// like one without evidence.
-func (r *repository) apiReferrers(ctx context.Context, subject digest.Digest) (entries []Descriptor, supported bool, err error) {
+// referrersPages lists by the referrers API, to the last page. Every answer that is no
+// list is an error: a throttled registry must not look like one without evidence. Of
+// the first page alone it may mean that there is no such API, see noSuchAPI.
+func (r *repository) referrersPages(ctx context.Context, subject digest.Digest) (entries []Descriptor, err error) {
 	next := r.base + "referrers/" + subject.String()
 	seen := map[string]bool{}
-	for page := 0; next != ""; page++ {
-		if page == MaxReferrersPages || seen[next] {
-			return nil, false, fmt.Errorf("referrers of %s: the pages do not end", subject)
+	empty, left := 0, int64(MaxListing)
+	for first := true; next != ""; first = false {
+		if len(seen) == MaxReferrersPages || seen[next] || empty > maxEmptyPages {
+			return nil, fmt.Errorf("referrers of %s: the pages do not end", subject)
 		}
 		seen[next] = true
-		var more []Descriptor
-		var following string
+		var page referrersPage
 		err := retryBody(ctx, func() (err error) {
-			more, following, err = r.referrersPage(ctx, next)
+			page, err = r.referrersPage(ctx, next, min(left, MaxReferrersPage))
 			return err
 		})
-		if page == 0 && noSuchAPI(err) {
-			return nil, false, nil
+		if err != nil && !first {
+			return nil, fmt.Errorf("a further page of referrers: %w", notMissing{err})
+		} else if err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, false, err
-		}
-		entries = append(entries, more...)
+		entries, next, left = append(entries, page.entries...), page.next, left-page.size
 		if len(entries) > MaxReferrers {
-			return nil, false, &TooLargeError{What: "the number of referrers of " + subject.String(), Limit: MaxReferrers}
+			return nil, &TooLargeError{What: "the number of referrers of " + subject.String(), Limit: MaxReferrers}
 		}
-		next = following
+		if empty++; len(page.entries) > 0 {
+			empty = 0
+		}
 	}
-	return entries, true, nil
+	return entries, nil
 }
+
+// notMissing hides from noSuchAPI that a page was answered 404: the pages before it
+// were not.
+type notMissing struct{ error }
 
 // noSuchAPI reports whether an answer means that the registry has no referrers API:
 // 404 by the specification, 405 as ECR answers.
@@ -125,114 +166,97 @@ func noSuchAPI(err error) bool {
 	if !errors.As(err, &status) {
 		return false
 	}
-	return status.Status == http.StatusNotFound || status.Status == http.StatusMethodNotAllowed ||
-		status.Status == http.StatusNotImplemented || status.Code == "UNSUPPORTED"
+	switch status.Status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	case http.StatusBadRequest:
+		return status.Code == "UNSUPPORTED"
+	}
+	return false
 }
 
-func (r *repository) referrersPage(ctx context.Context, page string) (entries []Descriptor, next string, err error) {
+func nameUnknown(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Code == "NAME_UNKNOWN"
+}
+
+type referrersPage struct {
+	entries []Descriptor
+	next    string
+	size    int64
+}
+
+func (r *repository) referrersPage(ctx context.Context, page string, limit int64) (referrersPage, error) {
 	resp, err := r.want(ctx, request{method: http.MethodGet, url: page, accept: MediaTypeIndex}, http.StatusOK)
 	if err != nil {
-		return nil, "", err
+		return referrersPage{}, err
 	}
 	defer resp.Body.Close()
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if !strings.HasSuffix(mediaType, "json") {
-		return nil, "", fmt.Errorf("referrers: the registry answered %q instead of an image index", printable(resp.Header.Get("Content-Type")))
+		return referrersPage{}, fmt.Errorf("%w: the registry answered %q instead of an image index of referrers", ErrManifest, printable(resp.Header.Get("Content-Type")))
 	}
-	raw, err := readLimited(resp.Body, MaxReferrersPage, "a page of referrers")
+	raw, err := readAnswer(resp, limit, "a page of referrers")
 	if err != nil {
-		return nil, "", err
+		return referrersPage{}, err
 	}
-	entries, err = parseListing(raw)
+	doc, err := parseListDocument(raw)
 	if err != nil {
-		return nil, "", err
+		return referrersPage{}, err
 	}
-	next, err = r.nextPage(resp)
-	return entries, next, err
+	next, err := r.nextPage(resp)
+	return referrersPage{doc.entries, next, int64(len(raw))}, err
 }
 
-// parseListing reads an image index of referrers.
-func parseListing(raw []byte) ([]Descriptor, error) {
-	var doc struct {
-		SchemaVersion int             `json:"schemaVersion"`
-		Manifests     *[]Descriptor   `json:"manifests"`
-		Layers        json.RawMessage `json:"layers"`
-	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return nil, fmt.Errorf("%w: list of referrers: %w", ErrManifest, err)
-	}
-	// Registries write "manifests": null for an empty list; without the member it is
-	// no list.
-	if doc.SchemaVersion != 2 || doc.Layers != nil || doc.Manifests == nil && !strings.Contains(string(raw), `"manifests"`) {
-		return nil, fmt.Errorf("%w: list of referrers: not an image index", ErrManifest)
-	}
-	if doc.Manifests == nil {
-		return nil, nil
-	}
-	for _, d := range *doc.Manifests {
-		if err := checkDigest(d.Digest); err != nil || d.Size < 0 {
-			return nil, fmt.Errorf("%w: list of referrers: bad entry %q", ErrManifest, clip(string(d.Digest)))
-		}
-	}
-	return *doc.Manifests, nil
-}
-
-// nextPage is where the next page is, which must be a list of the same registry.
+// nextPage is where the next page is, which must be of the same registry. A Link
+// header that cannot be read might have named one, and is an error.
 func (r *repository) nextPage(resp *http.Response) (string, error) {
-	for _, header := range resp.Header.Values("Link") {
-		for link := range strings.SplitSeq(header, ",") {
-			target, params, ok := strings.Cut(strings.TrimSpace(link), ">")
-			if !ok || !strings.HasPrefix(target, "<") || !strings.Contains(strings.ToLower(strings.ReplaceAll(params, `"`, "")), "rel=next") {
-				continue
-			}
-			u, err := resp.Request.URL.Parse(target[1:])
-			if err != nil {
-				return "", fmt.Errorf("referrers: bad link to the next page: %w", unwrapURL(err))
-			}
-			if err := r.checkNext(u); err != nil {
-				return "", err
-			}
-			return u.String(), nil
-		}
+	target, err := nextLink(resp.Header.Values("Link"))
+	if err != nil || target == "" {
+		return "", err
 	}
-	return "", nil
-}
-
-func (r *repository) checkNext(u *url.URL) error {
-	base, err := url.Parse(r.base)
+	u, err := resp.Request.URL.Parse(target)
 	if err != nil {
-		return err
+		return "", fmt.Errorf("%w: the link to the next page: %w", ErrManifest, unwrapURL(err))
 	}
-	if u.Scheme != base.Scheme || u.Host != base.Host {
-		return fmt.Errorf("referrers: the next page is said to be elsewhere, at %s", redact(u))
+	if !r.isHome(u) {
+		return "", fmt.Errorf("%w: the next page of referrers is said to be elsewhere, at %s", ErrManifest, printable(redact(u)))
 	}
-	return nil
+	return u.String(), nil
 }
 
 // fallback is the list of referrers under the fallback tag.
 type fallback struct {
-	entries []Descriptor
-	etag    string
+	doc      listDocument
+	etag     string
+	shadowed bool // the registry answers the tag with the subject itself
 }
 
 // fallbackIndex reads the list of referrers of a registry without the API. A tag
 // that is not there is an empty list. GitLab answers the tag with the subject
-// itself (oras-go#1396), which is no list either.
+// itself (https://github.com/oras-project/oras-go/issues/1396), which is no list
+// either.
 func (r *repository) fallbackIndex(ctx context.Context, subject digest.Digest) (fallback, error) {
 	tag := FallbackTag(subject)
 	d, raw, header, err := r.readManifest(ctx, tag, "", MaxReferrersPage)
-	if errors.Is(err, ErrNotFound) || err == nil && d.Digest == subject {
+	if errors.Is(err, ErrNotFound) {
 		return fallback{}, nil
 	}
 	if err != nil {
 		return fallback{}, err
 	}
+	if d.Digest == subject {
+		return fallback{shadowed: true}, nil
+	}
 	if d.MediaType != "" && d.MediaType != MediaTypeIndex {
 		return fallback{}, fmt.Errorf("%w: tag %s is no image index but %s", ErrManifest, tag, d.MediaType)
 	}
-	entries, err := parseListing(raw)
+	doc, err := parseListDocument(raw)
 	if err != nil {
 		return fallback{}, fmt.Errorf("tag %s: %w", tag, err)
 	}
-	return fallback{entries, header.Get("ETag")}, nil
+	if len(doc.entries) > MaxReferrers {
+		return fallback{}, &TooLargeError{What: "the number of referrers of " + subject.String(), Limit: MaxReferrers}
+	}
+	return fallback{doc: doc, etag: header.Get("ETag")}, nil
 }

@@ -34,22 +34,40 @@ type Attachment struct {
 	Artifact Artifact
 }
 
+// check refuses what no evidence can be attached to.
+func (a Attachment) check() error {
+	d := a.Subject.Descriptor()
+	if err := checkDigest(d.Digest); err != nil {
+		return fmt.Errorf("%w: nothing can be attached to it: %w", ErrReference, err)
+	}
+	if !IsManifest(d.MediaType) && !IsIndex(d.MediaType) {
+		return fmt.Errorf("%w: nothing can be attached to %s, which is no image", ErrReference, a.Subject)
+	}
+	return nil
+}
+
 // prefetcher is a store that can start listing referrers before it is known whether
 // the subject exists, to save a round trip.
 type prefetcher interface {
-	prefetchReferrers(ctx context.Context, subject digest.Digest)
+	// The list is kept for the next Referrers of subject, or until it is dropped.
+	prefetchReferrers(ctx context.Context, subject digest.Digest) (drop func())
 }
 
 // ResolveWithEvidence is images.Resolve for callers that will list the subject's
 // referrers in evidence next: where the digest is known beforehand, both requests
 // are made at once.
 func ResolveWithEvidence(ctx context.Context, images, evidence Store, target string) (Subject, error) {
+	drop := func() {}
 	if p, ok := evidence.(prefetcher); ok {
 		if d := digest.Digest(target); checkDigest(d) == nil {
-			p.prefetchReferrers(ctx, d)
+			drop = p.prefetchReferrers(ctx, d)
 		}
 	}
-	return images.Resolve(ctx, target)
+	subject, err := images.Resolve(ctx, target)
+	if err != nil {
+		drop()
+	}
+	return subject, err
 }
 
 // FileSubject reads a file of any size and pins it by the SHA-256 of its bytes. Its

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 
 	"github.com/hallmark-project/hallmark/attest"
 	"github.com/hallmark-project/hallmark/oci"
@@ -102,10 +101,9 @@ var classes = []class{
 	{exitInconclusive, is(sbom.ErrMismatch), "The content was damaged on its way, or tampered with. Try again; if it stays, do not use it."},
 	{exitInconclusive, is(verify.ErrInconclusive), "Try again once the cause is gone."},
 	{exitMissing, is(verify.ErrMissing), ""},
+	{exitInconclusive, as(anyOf[*oci.RequestError]), "Check the registry's name and the network."},
 	{exitUsage, is(fs.ErrNotExist), ""},
 	{exitUsage, is(fs.ErrExist), ""},
-	{exitInconclusive, as(anyOf[*net.OpError]), "Check the registry's name and the network."},
-	{exitInconclusive, as(anyOf[*net.DNSError]), "Check the registry's name and the network."},
 }
 
 // classify finds the row of an error; unclassified is never 0.
