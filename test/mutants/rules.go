@@ -57,4 +57,16 @@ var rules = []rule{
 	{"a key file holds one key", "trust/key.go", `if len(bytes.TrimSpace(rest)) > 0 {`, `if len(bytes.TrimSpace(rest)) > 1<<30 {`, "./trust"},
 	{"a signer verifies what it signed", "sign/signer.go", `if err := s.public.Verify(bundle.PAE(payloadType, payload), sig); err != nil {`, `if err := s.public.Verify(bundle.PAE(payloadType, payload), sig); false {`, "./sign"},
 	{"a key without a password is protected by its mode", "sign/provider.go", `private && err == nil && open && !IsEncrypted(data)`, `false && private && err == nil && open && !IsEncrypted(data)`, "./sign"},
+
+	// Stores.
+	{"bytes match their digest", "oci/read.go", `r.verifier.Digest() != r.want.Digest`, `false`, "./oci -short -run TestFetch|TestResolve|TestLayoutBlobs"},
+	{"pages of a listing are of the same registry", "oci/referrers.go", `if !r.isHome(u) {`, `if false {`, "./oci -short -run TestNextPageElsewhere"},
+	{"only an answer that says so means that there is no referrers API", "oci/referrers.go", `case !noSuchAPI(err):`, `case false:`, "./oci -short -run TestListingFailsClosed"},
+	{"a further page that is missing is an error", "oci/referrers.go", `if err != nil && !first {`, `if err != nil && !first && false {`, "./oci -short -run TestListingFailsClosed|TestReferrersPages|TestCutListing"},
+	{"credentials stay with the registry", "oci/request.go", `if !r.isHome(req.URL) {`, `if false {`, "./oci -short -run TestUploadElsewhere|TestCredentialsStayHome"},
+	{"a redirect does not leave https", "oci/transport.go", `via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https"`, `false`, "./oci -short -run TestRedirects"},
+	{"unknown/unknown alone is no attestation", "oci/platform.go", `d.Annotations[buildkitType] != buildkitTypeValue`, `false`, "./oci -short -run TestBuildkitSigns|TestPlatforms"},
+	{"a platform that says it is an attestation is one", "oci/platform.go", `!isUnknown(d.Platform) ||`, `false ||`, "./oci -short -run TestBuildkitSigns|TestPlatforms"},
+	{"a writer looks again", "oci/merge.go", `return m.clock().Now(), m.pause(), nil`, `return m.clock().Now().Add(-2 * m.settle()), 0, nil`, "./oci -short -run TestFiftyWriters|TestForeignWriter|TestDropped|TestPutThatLandsLate"},
+	{"entries found at once settle", "oci/merge.go", `standing = m.clock().Now()`, `standing = m.clock().Now().Add(-2 * m.settle())`, "./oci -short -run TestEntriesFoundAtOnceSettle|TestPutThatLandsLate"},
 }
