@@ -98,7 +98,8 @@ func isUnknown(p *ocispec.Platform) bool {
 	return p != nil && p.OS == "unknown" && p.Architecture == "unknown"
 }
 
-// PlatformName writes a platform as os/architecture[/variant].
+// PlatformName writes a platform as os/architecture[/variant]. What an index says there
+// is a stranger's text: characters that could steer a terminal are replaced.
 func PlatformName(p *ocispec.Platform) string {
 	if p == nil || p.OS == "" && p.Architecture == "" {
 		return "unknown"
@@ -107,7 +108,7 @@ func PlatformName(p *ocispec.Platform) string {
 	if p.Variant != "" {
 		name += "/" + p.Variant
 	}
-	return name
+	return printable(name)
 }
 
 // MatchPlatform reports whether a platform name is the one asked for. "amd64" and

@@ -124,7 +124,7 @@ func (a *App) finish(err error) int {
 	c := classify(err)
 	var shown shownError
 	if !errors.As(err, &shown) {
-		fmt.Fprintln(a.Err, "hallmark:", err)
+		fmt.Fprintln(a.Err, "hallmark:", printableLines(err.Error()))
 		if c.remedy != "" {
 			fmt.Fprintln(a.Err, c.remedy)
 		}

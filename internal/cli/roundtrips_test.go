@@ -13,9 +13,25 @@ import (
 	"github.com/hallmark-project/hallmark/internal/testkit"
 )
 
-// call runs one command line in this process and returns what it printed.
+// call runs one command line, wants an exit code and returns what was printed.
 func call(t *testing.T, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
+	stdout, stderr, got := runCode(args...)
+	if got != code {
+		t.Fatalf("hallmark %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, code, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// run runs one command line, however it ends.
+func run(t *testing.T, args ...string) (stdout, stderr string) {
+	t.Helper()
+	stdout, stderr, _ = runCode(args...)
+	return stdout, stderr
+}
+
+// runCode runs one command line in this process.
+func runCode(args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
 	app := &cli.App{In: strings.NewReader(""), Out: &out, Err: &errs, Now: time.Now,
 		Env: func(name string) (string, bool) {
@@ -24,10 +40,8 @@ func call(t *testing.T, code int, args ...string) (stdout, stderr string) {
 			}
 			return "", false
 		}}
-	if got := app.Run(context.Background(), args); got != code {
-		t.Fatalf("hallmark %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, code, out.String(), errs.String())
-	}
-	return out.String(), errs.String()
+	code = app.Run(context.Background(), args)
+	return out.String(), errs.String(), code
 }
 
 // keyPair makes a key pair and returns the names of both files.

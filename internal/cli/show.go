@@ -216,6 +216,15 @@ func envelopeOf(p verify.Piece) *bundle.Envelope {
 	return nil
 }
 
+// printableLines is printable for text of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // printable keeps a stranger's text from steering the terminal.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
