@@ -46,7 +46,7 @@ peers: ## Build the peers that are tested against: cosign and the distribution r
 .PHONY: interop
 interop: build peers images ## Run against cosign, a distribution registry and real images
 	cd test/interop && HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) \
-		$(GO) test -count=1 -timeout 30m ./...
+		$(GO) test -count=1 -v -timeout 30m ./...
 
 .PHONY: bench
 bench: build peers images ## Print our figures beside the peers', measured in the same run

@@ -156,6 +156,9 @@ func parseHint(raw []byte) (*string, error) {
 		hint, err = text(m)
 		return err
 	})
+	if err == nil && len(hint) > maxName {
+		err = fmt.Errorf("%w: a key hint of %d bytes", ErrFormat, len(hint))
+	}
 	return &hint, err
 }
 

@@ -72,6 +72,7 @@ func TestParseRefuses(t *testing.T) {
 		"two materials":             {`"publicKey"`, `"certificate":{"rawBytes":"AQID"},"publicKey"`},
 		"snake and camel":           {`"payloadType":`, `"payload_type":"x","payloadType":`},
 		"both contents":             {`"dsseEnvelope"`, `"messageSignature":{"signature":"AQID"},"dsseEnvelope"`},
+		"endless hint":              {`"hint="`, `"` + strings.Repeat("x", maxName+1) + `"`},
 		"no content":                {`,"dsseEnvelope":`, `,"timestampVerificationData":`},
 		"something behind":          {`"}]}}`, `"}]}}x`},
 	} {
@@ -117,6 +118,7 @@ func TestStatement(t *testing.T) {
 		"no predicate":    `{"_type":"` + StatementV1 + `","subject":[{"digest":{"sha256":"ab"}}],"predicateType":"t"}`,
 		"other case":      strings.Replace(string(raw), `"predicateType"`, `"PredicateType"`, 1),
 		"subjects":        `{"_type":"` + StatementV1 + `","subject":[` + strings.Repeat(`{"digest":{"a":"b"}},`, MaxSubjects) + `{"digest":{"a":"b"}}],"predicateType":"t","predicate":{}}`,
+		"endless type":    strings.Replace(string(raw), "https://example.com/t", strings.Repeat("x", maxName+1), 1),
 		"digest a number": strings.Replace(string(raw), `"`+digest+`"`, `12`, 1),
 	} {
 		if s, err := ParseStatement([]byte(doc)); err == nil {

@@ -12,6 +12,13 @@ import (
 // Real SBOMs and provenance stay below 40.
 const MaxDepth = 256
 
+const (
+	// maxMembers caps the members of one object, at any depth.
+	maxMembers = 200_000
+	// maxTop caps those of an object that is taken apart.
+	maxTop = 1_000
+)
+
 // ErrJSON is wrapped by every error about JSON that is malformed, nested too
 // deep or ambiguous. The document must be refused; asking again will not help.
 var ErrJSON = errors.New("not acceptable JSON")
@@ -30,7 +37,13 @@ func Members(data []byte) ([]Member, error) {
 	s := scanner{data: data}
 	s.space()
 	var members []Member
-	if err := s.object(func(m Member) { members = append(members, m) }); err != nil {
+	if err := s.object(func(m Member) error {
+		if len(members) == maxTop {
+			return s.fail(fmt.Sprintf("an object of more than %d members", maxTop))
+		}
+		members = append(members, m)
+		return nil
+	}); err != nil {
 		return nil, err
 	}
 	return members, s.end()
@@ -144,7 +157,7 @@ func (s *scanner) next(closing byte) (bool, error) {
 	return false, s.fail(fmt.Sprintf("expected ',' or %q", closing))
 }
 
-func (s *scanner) object(emit func(Member)) error {
+func (s *scanner) object(emit func(Member) error) error {
 	if err := s.open('{'); err != nil {
 		return err
 	}
@@ -154,7 +167,10 @@ func (s *scanner) object(emit func(Member)) error {
 		return nil
 	}
 	var keys keySet
-	for {
+	for n := 0; ; n++ {
+		if n == maxMembers {
+			return s.fail(fmt.Sprintf("an object of more than %d members", maxMembers))
+		}
 		s.space()
 		key, err := s.str()
 		if err != nil {
@@ -175,7 +191,9 @@ func (s *scanner) object(emit func(Member)) error {
 		}
 		s.space()
 		if emit != nil {
-			emit(Member{Key: string(key), Raw: s.data[start:s.pos]})
+			if err := emit(Member{Key: string(key), Raw: s.data[start:s.pos]}); err != nil {
+				return err
+			}
 		}
 		if more, err := s.next('}'); err != nil || !more {
 			return err

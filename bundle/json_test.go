@@ -3,6 +3,8 @@ package bundle
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -27,6 +29,22 @@ func TestCheckJSON(t *testing.T) {
 		if err := CheckJSON([]byte(s)); !errors.Is(err, ErrJSON) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+	many := func(n int) []byte {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, ",%q:0", strconv.Itoa(i))
+		}
+		return []byte("{" + b.String()[1:] + "}")
+	}
+	if err := CheckJSON(many(maxMembers)); err != nil {
+		t.Errorf("as many members as may be: %v", err)
+	}
+	if err := CheckJSON(many(maxMembers + 1)); !errors.Is(err, ErrJSON) {
+		t.Errorf("too many members: %v", err)
+	}
+	if members, err := Members(many(maxTop + 1)); !errors.Is(err, ErrJSON) {
+		t.Errorf("too many members to take apart: %d, %v", len(members), err)
 	}
 	if err := CheckJSON([]byte(strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth))); err != nil {
 		t.Errorf("just deep enough: %v", err)

@@ -51,6 +51,9 @@ func ParseSimpleSigning(payload []byte) (*SimpleSigning, error) {
 	if kind != simpleSigningType {
 		return nil, fmt.Errorf("simple signing payload: %w: type %q, want %q", ErrFormat, clip(kind), simpleSigningType)
 	}
+	if len(s.Reference) > maxName || len(s.Digest) > maxName {
+		return nil, fmt.Errorf("simple signing payload: %w: a name of more than %d bytes", ErrFormat, maxName)
+	}
 	if s.Digest == "" {
 		return nil, fmt.Errorf("simple signing payload: %w: no digest", ErrFormat)
 	}

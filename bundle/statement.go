@@ -19,6 +19,7 @@ const PredicateSignature = "https://sigstore.dev/cosign/sign/v1"
 const (
 	MaxSubjects       = 1024
 	maxSubjectDigests = 32
+	maxName           = 2048 // bytes of a type or a hint
 )
 
 // Statement is an in-toto statement, unverified. Predicate holds the bytes of the
@@ -68,6 +69,8 @@ func ParseStatement(payload []byte) (*Statement, error) {
 		err = fmt.Errorf("%w: _type %q is no statement this reads", ErrFormat, clip(s.Type))
 	case s.PredicateType == "":
 		err = fmt.Errorf("%w: predicateType is missing", ErrFormat)
+	case len(s.PredicateType) > maxName:
+		err = fmt.Errorf("%w: a predicateType of %d bytes", ErrFormat, len(s.PredicateType))
 	case !seen["predicate"]:
 		err = fmt.Errorf("%w: predicate is missing", ErrFormat)
 	case len(s.Subjects) == 0:

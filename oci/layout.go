@@ -143,7 +143,11 @@ func (l *layout) Resolve(ctx context.Context, target string) (Subject, error) {
 		return Subject{}, fmt.Errorf("%w: %s holds %d images; name one by oci:%s:TAG or oci:%s@DIGEST", ErrReference, l.path, len(found), l.path, l.path)
 	}
 	for d := range found {
-		return l.resolveDigest(ctx, d, index.entries)
+		s, err := l.resolveDigest(ctx, d, index.entries)
+		if errors.Is(err, ErrNotFound) { // which would say that there is no such tag
+			err = fmt.Errorf("%w: %s lists %s, whose content is not there", ErrManifest, l.path, d)
+		}
+		return s, err
 	}
 	panic("unreachable")
 }
@@ -189,10 +193,14 @@ func (l *layout) manifest(ctx context.Context, d Descriptor) (*Manifest, error) 
 	if m != nil {
 		return m, nil
 	}
+	if !IsManifest(d.MediaType) && !IsIndex(d.MediaType) {
+		d.MediaType = "" // a label that says nothing: the document tells
+	}
 	m, _, err := FetchManifest(ctx, l, plain(d))
 	if err != nil {
 		return nil, err
 	}
+	m.Layers, m.Manifests = nil, nil // not asked for here
 	l.mu.Lock()
 	l.manifests[d.Digest] = m
 	l.mu.Unlock()
@@ -208,11 +216,15 @@ func (l *layout) Referrers(ctx context.Context, subject digest.Digest) ([]Descri
 	var out []Descriptor
 	seen := map[digest.Digest]bool{}
 	for _, d := range index.entries {
-		if seen[d.Digest] || !IsManifest(d.MediaType) && !IsIndex(d.MediaType) {
+		labelled := IsManifest(d.MediaType) || IsIndex(d.MediaType)
+		if seen[d.Digest] || !labelled && d.Size > MaxManifest {
 			continue
 		}
 		seen[d.Digest] = true
 		m, err := l.manifest(ctx, d)
+		if errors.Is(err, ErrManifest) && !labelled { // it was read, and is something else
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrListing, l.path, err)
 		}
@@ -226,7 +238,7 @@ func (l *layout) Referrers(ctx context.Context, subject digest.Digest) ([]Descri
 		if artifactType == "" {
 			artifactType = m.Config.MediaType
 		}
-		out = append(out, Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size,
+		out = append(out, Descriptor{MediaType: m.MediaType, Digest: d.Digest, Size: d.Size,
 			ArtifactType: artifactType, Annotations: m.Annotations})
 	}
 	return out, nil

@@ -21,6 +21,9 @@ func parseListDocument(raw []byte) (listDocument, error) {
 	if err := json.Unmarshal(raw, &doc.members); err != nil {
 		return bad("%w", err)
 	}
+	if err := checkMembers(raw); err != nil {
+		return bad("%w", err)
+	}
 	var version int
 	var mediaType string
 	if err := json.Unmarshal(doc.members["schemaVersion"], &version); err != nil || version != 2 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -82,6 +83,24 @@ func ParseManifest(mediaType string, raw []byte) (*Manifest, error) {
 	return m, m.checkDescriptors()
 }
 
+// maxMembers caps the members of one object of a manifest; real ones have a dozen
+// annotations.
+const maxMembers = 1_000
+
+// foldName makes names equal that encoding/json takes for the same member: it folds
+// case as Unicode does, so that "ſ" is an "s".
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		for {
+			next := unicode.SimpleFold(r)
+			if next <= r { // the smallest of its orbit
+				return next
+			}
+			r = next
+		}
+	}, name)
+}
+
 // checkMembers refuses a document that has a member twice, or twice but for case: of
 // which one another reader would see, nothing is known. The JSON is known to be valid.
 func checkMembers(raw []byte) error {
@@ -100,7 +119,10 @@ func checkMembers(raw []byte) error {
 		}
 		top := len(levels) - 1
 		if name, ok := token.(string); ok && top >= 0 && levels[top].key {
-			name = strings.ToLower(name)
+			name = foldName(name)
+			if len(levels[top].seen) == maxMembers {
+				return fmt.Errorf("an object of more than %d members", maxMembers)
+			}
 			if levels[top].seen[name] {
 				return fmt.Errorf("%q stands twice", clip(name))
 			}

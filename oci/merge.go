@@ -76,8 +76,14 @@ type merge struct {
 	unconditional       bool   // the registry's ETags do not work
 }
 
+// newMerge begins with what this run has read before: an entry that was listed a
+// moment ago and is not any more was dropped.
 func newMerge(repo *repository, subject digest.Digest, own []Descriptor) *merge {
-	return &merge{repo: repo, subject: subject, own: without(own, nil), alive: map[digest.Digest]bool{}}
+	repo.mu.Lock()
+	before := repo.listed[subject]
+	repo.mu.Unlock()
+	seen := without(before[max(len(before)-maxRepairs, 0):], own)
+	return &merge{seen: seen, repo: repo, subject: subject, own: without(own, nil), alive: map[digest.Digest]bool{}}
 }
 
 // look is what was found in the list, and what is to be added to it.

@@ -99,12 +99,12 @@ func (r *repository) apiReferrers(ctx context.Context, subject digest.Digest) (e
 		return entries, true, nil
 	case !noSuchAPI(err):
 		return nil, false, fmt.Errorf("%w: %w", ErrListing, err)
-	case r.apiState() == apiPresent && !errors.Is(err, ErrNotFound): // it was there before
+	case speaksOfContent(err): // not of the API: there is nothing by that name
+		return nil, false, nil
+	case r.apiState() == apiPresent: // it was there before
 		return nil, false, fmt.Errorf("%w: %w", ErrListing, err)
 	}
-	if !nameUnknown(err) { // which speaks of the repository, not of the API
-		r.setAPI(apiAbsent)
-	}
+	r.setAPI(apiAbsent)
 	return nil, false, nil
 }
 
@@ -175,9 +175,18 @@ func noSuchAPI(err error) bool {
 	return false
 }
 
-func nameUnknown(err error) bool {
+// speaksOfContent reports whether an answer says that the repository or the digest is
+// unknown, which tells nothing of the API.
+func speaksOfContent(err error) bool {
 	var status *StatusError
-	return errors.As(err, &status) && status.Code == "NAME_UNKNOWN"
+	if !errors.As(err, &status) || status.Status != http.StatusNotFound {
+		return false
+	}
+	switch status.Code {
+	case "NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND":
+		return true
+	}
+	return false
 }
 
 type referrersPage struct {
@@ -208,12 +217,18 @@ func (r *repository) referrersPage(ctx context.Context, page string, limit int64
 	return referrersPage{doc.entries, next, int64(len(raw))}, err
 }
 
+// maxLink is the length of a link to the next page.
+const maxLink = 8 << 10
+
 // nextPage is where the next page is, which must be of the same registry. A Link
 // header that cannot be read might have named one, and is an error.
 func (r *repository) nextPage(resp *http.Response) (string, error) {
 	target, err := nextLink(resp.Header.Values("Link"))
 	if err != nil || target == "" {
 		return "", err
+	}
+	if len(target) > maxLink {
+		return "", fmt.Errorf("%w: a link to the next page of %d bytes", ErrManifest, len(target))
 	}
 	u, err := resp.Request.URL.Parse(target)
 	if err != nil {
@@ -258,5 +273,8 @@ func (r *repository) fallbackIndex(ctx context.Context, subject digest.Digest) (
 	if len(doc.entries) > MaxReferrers {
 		return fallback{}, &TooLargeError{What: "the number of referrers of " + subject.String(), Limit: MaxReferrers}
 	}
+	r.mu.Lock()
+	r.listed[subject] = doc.entries
+	r.mu.Unlock()
 	return fallback{doc: doc, etag: header.Get("ETag")}, nil
 }

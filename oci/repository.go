@@ -27,6 +27,7 @@ type repository struct {
 
 	mu         sync.Mutex
 	prefetched map[digest.Digest]*listing
+	listed     map[digest.Digest][]Descriptor // what a fallback list held when last read
 	api        apiState
 }
 
@@ -51,7 +52,7 @@ func (c *Client) repository(ref Reference) *repository {
 	return &repository{
 		client: c, name: ref.Place(), host: host, path: ref.Repository,
 		base:       scheme + "://" + host + "/v2/" + ref.Repository + "/",
-		prefetched: map[digest.Digest]*listing{},
+		prefetched: map[digest.Digest]*listing{}, listed: map[digest.Digest][]Descriptor{},
 	}
 }
 

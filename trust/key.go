@@ -26,6 +26,7 @@ const (
 	// maxRSABits bounds the work that a stranger's key may cause.
 	maxRSABits = 16384
 	maxPEM     = 1 << 20
+	maxPure    = 512 << 20
 )
 
 var (
@@ -146,11 +147,7 @@ func (k Key) Verify(message io.Reader, sig []byte) error {
 		return err
 	}
 	if a.hash == 0 { // Ed25519 signs the message itself
-		data, err := io.ReadAll(message)
-		if err != nil {
-			return fmt.Errorf("reading the signed bytes: %w", err)
-		}
-		return verifyEd25519(k.public.(ed25519.PublicKey), data, sig)
+		return verifyEd25519(k.public.(ed25519.PublicKey), message, sig)
 	}
 	h := a.hash.New()
 	if _, err := io.Copy(h, message); err != nil {
@@ -162,15 +159,29 @@ func (k Key) Verify(message io.Reader, sig []byte) error {
 // verifyEd25519 accepts the pure form, which is what is written here and what
 // cosign verifies, and the pre-hashed form of RFC 8032, which is what cosign 3
 // signs with. One cannot be taken for the other.
-func verifyEd25519(public ed25519.PublicKey, message, sig []byte) error {
-	if ed25519.Verify(public, message, sig) {
+//
+// The pure form needs the whole message in memory. One of more than maxPure bytes is
+// verified in the other form only, and is otherwise an error that is no verdict.
+func verifyEd25519(public ed25519.PublicKey, message io.Reader, sig []byte) error {
+	h := sha512.New()
+	data, err := io.ReadAll(io.TeeReader(io.LimitReader(message, maxPure), h))
+	if err != nil {
+		return fmt.Errorf("reading the signed bytes: %w", err)
+	}
+	rest, err := io.Copy(h, message)
+	if err != nil {
+		return fmt.Errorf("reading the signed bytes: %w", err)
+	}
+	if ed25519.VerifyWithOptions(public, h.Sum(nil), sig, &ed25519.Options{Hash: crypto.SHA512}) == nil {
 		return nil
 	}
-	sum := sha512.Sum512(message)
-	if ed25519.VerifyWithOptions(public, sum[:], sig, &ed25519.Options{Hash: crypto.SHA512}) == nil {
-		return nil
+	if rest > 0 {
+		return fmt.Errorf("more than %d bytes cannot be verified with Ed25519 in its pure form", maxPure)
 	}
-	return ErrSignature
+	if !ed25519.Verify(public, data, sig) {
+		return ErrSignature
+	}
+	return nil
 }
 
 func (k Key) verifyDigest(hash crypto.Hash, digest, sig []byte) error {

@@ -150,7 +150,7 @@ func (s *assessor) open(a *assessment, p Piece) (signed, error) {
 	evidence := signed{keyless: b.KeyHint == nil, logEntries: b.LogEntries}
 	if b.KeyHint != nil {
 		evidence.hint = *b.KeyHint
-		a.report.ClaimedSigner = "key " + evidence.hint
+		a.report.ClaimedSigner = "key " + printable(evidence.hint)
 	} else {
 		a.report.ClaimedSigner = "certificate"
 	}
@@ -190,9 +190,35 @@ func (s *assessor) openMessage(a *assessment, m *bundle.MessageSignature, eviden
 	if s.artifact == nil {
 		return signed{}, fmt.Errorf("%w: a signature over a file's bytes cannot speak about an image", bundle.ErrFormat)
 	}
+	if err := s.ownFormat(); err != nil {
+		return signed{}, err
+	}
 	evidence.signature = m.Signature
 	evidence.message = func() io.Reader { return &lazyReader{open: s.artifact} }
 	return evidence, nil
+}
+
+// ownFormat refuses a file that is what another kind of signature is made over: the
+// encoding of an envelope or a simple signing payload, written to a file, would carry
+// the signature of an attestation over as one of the file.
+func (s *assessor) ownFormat() error {
+	body, err := s.artifact()
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	const most = 64 << 10
+	head, err := io.ReadAll(io.LimitReader(body, most+1))
+	if err != nil {
+		return err
+	}
+	if bytes.HasPrefix(head, []byte("DSSEv1 ")) {
+		return fmt.Errorf("%w: the file is the inside of a signed envelope, not an artifact", bundle.ErrFormat)
+	}
+	if _, err := bundle.ParseSimpleSigning(head); err == nil {
+		return fmt.Errorf("%w: the file is a signed payload about an image, not an artifact", bundle.ErrFormat)
+	}
+	return nil
 }
 
 // checkSignature looks for the trusted key that made the signature. The evidence's

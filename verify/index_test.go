@@ -235,3 +235,102 @@ func TestReportIsComplete(t *testing.T) {
 		t.Errorf("failures %+v", failed)
 	}
 }
+
+// onlyOn is a source that cannot be read for some digests.
+type onlyOn struct {
+	verify.Source
+	unreadable map[digest.Digest]bool
+}
+
+func (s onlyOn) Candidates(ctx context.Context, on digest.Digest) ([]verify.Candidate, error) {
+	if s.unreadable[on] {
+		return nil, &oci.StatusError{Status: 429}
+	}
+	return s.Source.Candidates(ctx, on)
+}
+
+// TestAlternativePlaces: where evidence counts from the index or from every platform,
+// a rejection in one place decides nothing while the other could not be read.
+func TestAlternativePlaces(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	w.vouch(w.mallory, w.index, testResult)
+	w.vouch(w.alice, w.amd64, testResult)
+	w.vouch(w.alice, w.arm64, testResult)
+	both := map[digest.Digest]bool{w.amd64.Digest(): true, w.arm64.Digest(): true}
+	for name, c := range map[string]struct {
+		unreadable map[digest.Digest]bool
+		want       error
+	}{
+		"all read":             {nil, nil},
+		"platforms unreadable": {both, verify.ErrInconclusive},
+		"index unreadable":     {map[digest.Digest]bool{w.index.Digest(): true}, nil},
+	} {
+		source := onlyOn{verify.Attached(w.store), c.unreadable}
+		_, report, err := verify.Verify(ctx, w.index, []verify.Source{source}, trusting(w.alice), require(t, "test-result"), verify.Options{})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v\n%s", name, err, c.want, dump(report))
+		}
+	}
+	// A platform that was read and has none settles that place, and the index decides.
+	w = newWorld(t)
+	w.vouch(w.mallory, w.index, testResult)
+	source := onlyOn{verify.Attached(w.store), map[digest.Digest]bool{w.amd64.Digest(): true}}
+	if _, report, err := verify.Verify(ctx, w.index, []verify.Source{source}, trusting(w.alice), require(t, "test-result"), verify.Options{}); !errors.Is(err, verify.ErrRejected) {
+		t.Errorf("one platform has none: got %v\n%s", err, dump(report))
+	}
+}
+
+// relabelled is a store whose listing calls everything by another media type.
+type relabelled struct {
+	oci.Store
+	mediaType string
+}
+
+func (s relabelled) Referrers(ctx context.Context, on digest.Digest) ([]oci.Descriptor, error) {
+	list, err := s.Store.Referrers(ctx, on)
+	for i := range list {
+		list[i].MediaType, list[i].ArtifactType, list[i].Annotations = s.mediaType, "application/x", nil
+	}
+	return list, err
+}
+
+// TestListingLabels: what a listing calls an entry hides nothing.
+func TestListingLabels(t *testing.T) {
+	w := newWorld(t)
+	w.vouch(w.alice, w.amd64, signature)
+	for _, mediaType := range []string{"", "application/octet-stream", oci.MediaTypeIndex, oci.MediaTypeDockerManifest} {
+		sources := []verify.Source{verify.Attached(relabelled{w.store, mediaType})}
+		if _, report, err := verify.Verify(context.Background(), w.amd64, sources, trusting(w.alice), require(t, "signature"), verify.Options{}); err != nil {
+			t.Errorf("%q: %v\n%s", mediaType, err, dump(report))
+		}
+	}
+}
+
+// TestUnlabelledLayoutEntries: entries of index.json without a media type are read.
+func TestUnlabelledLayoutEntries(t *testing.T) {
+	w := newWorld(t)
+	w.vouch(w.alice, w.amd64, signature)
+	file := filepath.Join(w.dir, "index.json")
+	raw, err := os.ReadFile(file)
+	w.must(err)
+	w.must(os.WriteFile(file, []byte(strings.ReplaceAll(string(raw), `"mediaType":"application/vnd.oci.image.manifest.v1+json",`, "")), 0o644))
+	w.reopen()
+	if _, report, err := w.verify(w.amd64, require(t, "signature")); err != nil {
+		t.Errorf("%v\n%s", err, dump(report))
+	}
+}
+
+// TestMissingLegacyContent: a tag whose content is gone is not a tag that is not there.
+func TestMissingLegacyContent(t *testing.T) {
+	w := newWorld(t)
+	w.tag(w.amd64, ".sig", w.legacyLayer(w.alice, simpleSigning(w.amd64.Digest().String(), cosignType)))
+	legacy, err := w.store.Resolve(context.Background(), oci.FallbackTag(w.amd64.Digest())+".sig")
+	w.must(err)
+	w.must(os.Remove(filepath.Join(w.dir, "blobs", "sha256", legacy.Digest().Encoded())))
+	w.reopen()
+	_, report, err := verify.Verify(context.Background(), w.amd64, []verify.Source{verify.Legacy(w.store)}, trusting(w.alice), require(t, "signature"), verify.Options{})
+	if !errors.Is(err, verify.ErrInconclusive) {
+		t.Errorf("got %v\n%s", err, dump(report))
+	}
+}

@@ -358,6 +358,18 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: got %v, want %v\n%s", name, err, c.want, dump(report))
 		}
 	}
+	// A file that is the inside of an envelope would carry an attestation's signature
+	// over as one of the file.
+	for name, inside := range map[string][]byte{"envelope": pae(t, w.payload(w.amd64, spdx)), "simple signing": simpleSigning(w.amd64.Digest().String(), cosignType)} {
+		w.must(writeFile(file+".inside", inside))
+		forged, err := oci.FileSubject(file + ".inside")
+		w.must(err)
+		options := verify.Options{Artifact: func() (io.ReadCloser, error) { return oci.OpenFile(file+".inside", forged) }}
+		sources := []verify.Source{verify.Bundles([]string{"evidence"}, [][]byte{w.messageSignature(inside)})}
+		if _, report, err := verify.Verify(context.Background(), forged, sources, trusting(w.alice), require(t, "signature"), options); !errors.Is(err, verify.ErrRejected) {
+			t.Errorf("%s: got %v\n%s", name, err, dump(report))
+		}
+	}
 	// The file is changed between the moment it was pinned and the moment it is read.
 	w.must(writeFile(file, []byte("a forgery")))
 	options := verify.Options{Artifact: func() (io.ReadCloser, error) { return oci.OpenFile(file, subject) }}
@@ -385,6 +397,16 @@ func TestAlgorithms(t *testing.T) {
 			t.Errorf("%s: under another key: %v", algorithm, err)
 		}
 	}
+}
+
+// pae is what an envelope's signature is made over.
+func pae(t *testing.T, payload []byte) []byte {
+	t.Helper()
+	raw, err := io.ReadAll(bundle.PAE(bundle.PayloadType, payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 // encoded is base64 as annotations carry it.

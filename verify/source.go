@@ -38,17 +38,16 @@ type Candidate struct {
 }
 
 // Attached finds the Sigstore bundles that are attached to a digest as referrers.
-func Attached(store oci.Store) Source {
-	return attached{store, semaphore.NewWeighted(memoryBudget)}
-}
+func Attached(store oci.Store) Source { return attached{store} }
 
-type attached struct {
-	store  oci.Store
-	memory *semaphore.Weighted // bytes of bundles held at once
-}
+type attached struct{ store oci.Store }
 
-// memoryBudget is how many bytes of bundles are held at once, unless a single one is
-// larger.
+// memory bounds the bytes of evidence that this process holds at once, whatever the
+// number of subjects and sources.
+var memory = semaphore.NewWeighted(memoryBudget)
+
+// memoryBudget is how many bytes of evidence are held at once, unless a single piece
+// is larger.
 const memoryBudget = 8 << 20
 
 const annotationPredicateType = "dev.sigstore.bundle.predicateType"
@@ -87,11 +86,8 @@ func likely(d oci.Descriptor) bool {
 // read fetches the manifest of a referrer and the bundle in it. What its layers do
 // not call a bundle is none.
 func (s attached) read(ctx context.Context, d oci.Descriptor, limit int64, emit func(Piece)) error {
-	if !oci.IsManifest(d.MediaType) {
-		return nil
-	}
 	piece := Piece{Digest: d.Digest, Form: FormBundle, Source: "referrer"}
-	m, _, err := oci.FetchManifest(ctx, s.store, oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+	m, err := readManifest(ctx, s.store, d)
 	if errors.Is(err, oci.ErrManifest) { // it was read, and is nothing that can be used
 		piece.Defect = err
 		emit(piece)
@@ -99,6 +95,9 @@ func (s attached) read(ctx context.Context, d oci.Descriptor, limit int64, emit 
 	}
 	if err != nil {
 		return err
+	}
+	if oci.IsIndex(m.MediaType) {
+		return nil
 	}
 	i := slices.IndexFunc(m.Layers, func(l oci.Descriptor) bool { return bundle.IsMediaType(l.MediaType) })
 	if i < 0 { // cosign 2 could attach its older forms as referrers too
@@ -109,12 +108,27 @@ func (s attached) read(ctx context.Context, d oci.Descriptor, limit int64, emit 
 		emit(piece)
 		return nil
 	}
-	weight := min(m.Layers[i].Size, memoryBudget)
-	if err := s.memory.Acquire(ctx, weight); err != nil {
+	return readPiece(ctx, s.store, m.Layers[i], piece, limit, emit)
+}
+
+// readManifest reads the manifest that a listing names. The listing's media type is a
+// label like any other: the document tells what it is.
+func readManifest(ctx context.Context, f oci.Fetcher, d oci.Descriptor) (*oci.Manifest, error) {
+	raw, err := oci.FetchAll(ctx, f, oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: d.Digest, Size: d.Size}, oci.MaxManifest)
+	if err != nil {
+		return nil, err
+	}
+	return oci.ParseManifest("", raw)
+}
+
+// readPiece fetches the content of a piece within the memory budget and emits it.
+func readPiece(ctx context.Context, f oci.Fetcher, d oci.Descriptor, piece Piece, limit int64, emit func(Piece)) (err error) {
+	weight := min(d.Size, memoryBudget)
+	if err := memory.Acquire(ctx, weight); err != nil {
 		return err
 	}
-	defer s.memory.Release(weight)
-	if piece.Content, err = oci.FetchAll(ctx, s.store, m.Layers[i], limit); err != nil {
+	defer memory.Release(weight)
+	if piece.Content, err = oci.FetchAll(ctx, f, d, limit); err != nil {
 		return err
 	}
 	emit(piece)
@@ -183,10 +197,9 @@ func readLayers(ctx context.Context, f oci.Fetcher, layers []oci.Descriptor, as 
 		default:
 			continue
 		}
-		if piece.Content, err = oci.FetchAll(ctx, f, layer, limit); err != nil {
+		if err := readPiece(ctx, f, layer, piece, limit, emit); err != nil {
 			return err
 		}
-		emit(piece)
 	}
 	return nil
 }

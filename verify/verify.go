@@ -231,7 +231,7 @@ func (c *trial) meet(ctx context.Context, t policy.Type) (met []*dossier, missed
 		if len(bad) == 0 {
 			return good, nil, nil
 		}
-		if i == 0 || graver(bad, missed) {
+		if i == 0 || worse(bad, missed) {
 			met, missed = good, bad
 		}
 	}
@@ -247,8 +247,24 @@ func completeAll(ctx context.Context, set []*dossier, t policy.Type) error {
 	return group.Wait()
 }
 
-// graver reports whether a holds a graver verdict than every one in b.
-func graver(a, b []Failure) bool { return gravest(a) < gravest(b) }
+// worse chooses between the failures of two places that are alternatives: one that
+// could still turn out to hold decides before one that does not, whatever its failures.
+func worse(a, b []Failure) bool {
+	if open := inconclusive(a); open != inconclusive(b) {
+		return open
+	}
+	return gravest(a) < gravest(b)
+}
+
+// inconclusive reports whether nothing in a place failed for good.
+func inconclusive(list []Failure) bool {
+	for _, f := range list {
+		if !errors.Is(f.Verdict, ErrInconclusive) {
+			return false
+		}
+	}
+	return true
+}
 
 func gravest(list []Failure) int {
 	most := gravity(nil)

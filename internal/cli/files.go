@@ -54,6 +54,14 @@ func writeThrough(name string, content []byte) error {
 	return errors.Join(err, f.Close())
 }
 
+// checkSize refuses limits that are none.
+func checkSize(limit int64) error {
+	if limit <= 0 || limit > 1<<40 {
+		return usagef("--max-evidence-size %d: want a number of bytes from 1 to 2^40", limit)
+	}
+	return nil
+}
+
 // readInput reads a file that the user named, "-" for standard input, of at most
 // limit bytes.
 func (a *App) readInput(name string, limit int64) ([]byte, error) {

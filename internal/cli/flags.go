@@ -49,9 +49,17 @@ func (a *App) signer(ctx context.Context, k keyFlags) (*sign.KeySigner, error) {
 		return a.password(k.passwordFile, "Password of "+k.key+": ")
 	})
 	if err != nil {
-		return nil, err
+		return nil, keyError(err)
 	}
 	return s, nil
+}
+
+// keyError makes a key that cannot be read bad input, whatever the reason.
+func keyError(err error) error {
+	if classify(err).code == exitInternal {
+		return usage(err)
+	}
+	return err
 }
 
 const maxPassword = 64 << 10

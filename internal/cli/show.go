@@ -65,6 +65,9 @@ func (a *App) runShow(ctx context.Context, text string, o showOptions) error {
 	if o.predicate && o.bundle {
 		return usagef("--predicate and --bundle exclude each other")
 	}
+	if err := checkSize(o.maxBundle); err != nil {
+		return err
+	}
 	if o.kind == "" && o.digest == "" {
 		return usagef("--type or --digest is missing: say what to show; 'hallmark tree %s' lists what is there", text)
 	}
@@ -190,7 +193,10 @@ func open(p verify.Piece, o showOptions, kind policy.Type) *shown {
 		return nil
 	}
 	s := &shown{piece: p}
-	uri := bundle.PredicateSignature
+	uri := ""
+	if p.Form == verify.FormLegacySignature {
+		uri = bundle.PredicateSignature
+	}
 	if envelope := envelopeOf(p); envelope != nil {
 		if statement, err := bundle.ParseStatement(envelope.Payload); err == nil {
 			s.statement, s.payload, uri = statement, envelope.Payload, statement.PredicateType

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -68,9 +69,12 @@ Several --key are alternatives: one of them must have signed.`,
 
 // verdict is the outcome for one subject, for people and for programs.
 type verdict struct {
-	Subject  string            `json:"subject"`
-	Digest   string            `json:"digest,omitempty"`
-	Verdict  string            `json:"verdict"`
+	Subject string `json:"subject"`
+	Digest  string `json:"digest,omitempty"`
+	Verdict string `json:"verdict"`
+	// Covers says what of an index was verified: "index", or "platforms" where nothing
+	// vouches for the index itself, only for the platforms below.
+	Covers   string            `json:"covers,omitempty"`
 	Verified []verify.Verified `json:"verified,omitempty"`
 	Failures []failureRow      `json:"failures,omitempty"`
 	Error    string            `json:"error,omitempty"`
@@ -104,6 +108,9 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 	if err != nil {
 		return err
 	}
+	if err := checkSize(o.maxBundle); err != nil {
+		return err
+	}
 	root, err := trustedKeys(ctx, o.keys)
 	if err != nil {
 		return err
@@ -124,10 +131,13 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 	var worst error
 	for _, text := range subjects {
 		v := a.judge(ctx, s, text, o, root, p, files)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		if errors.Is(context.Cause(ctx), context.Canceled) {
+			return ctx.Err() // interrupted
 		}
-		if v.err != nil && (classify(v.err).code == exitUsage || classify(v.err).code == exitInternal) {
+		if ctx.Err() != nil && v.err != nil { // time is over: what was judged before still counts
+			v.end(context.Cause(ctx))
+		}
+		if len(subjects) == 1 && v.Verdict == verdictError {
 			return v.err // nothing was judged: the command itself is wrong
 		}
 		result.Subjects = append(result.Subjects, v)
@@ -137,7 +147,7 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 	if asJSON {
 		err = a.printJSON(result)
 	} else {
-		a.printVerdicts(result, o.details)
+		err = a.printVerdicts(result, o.details)
 	}
 	if worst != nil {
 		return errors.Join(err, shownError{worst})
@@ -148,9 +158,12 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 func trustedKeys(ctx context.Context, uris []string) (trust.Root, error) {
 	var root trust.Root
 	for _, uri := range uris {
+		if uri == "" {
+			return root, usagef("--key is empty: is a variable not set?")
+		}
 		key, err := sign.OpenPublic(ctx, uri)
 		if err != nil {
-			return trust.Root{}, err
+			return trust.Root{}, keyError(err)
 		}
 		root.Keys = append(root.Keys, key)
 	}
@@ -208,6 +221,9 @@ func (a *App) judge(ctx context.Context, s *session, text string, o verifyOption
 	if t.evidence != nil {
 		sources = append(sources, verify.Attached(t.evidence), verify.Legacy(t.evidence))
 	} else {
+		if o.evidence.repository != "" {
+			return v.end(usagef("%s: --evidence-repository goes with images, not files", text))
+		}
 		if files == nil {
 			return v.end(usagef("%s: --bundle is missing: a file's evidence is in a file beside it", text))
 		}
@@ -226,16 +242,32 @@ func (a *App) judge(ctx context.Context, s *session, text string, o verifyOption
 	v.Report = report
 	if result != nil {
 		v.Verified = result.Verified()
+		v.Covers = covers(t.subject, v.Verified)
 	}
 	return v.end(err)
 }
+
+// covers tells whether what was verified vouches for an index itself.
+func covers(subject oci.Subject, verified []verify.Verified) string {
+	if !subject.IsIndex() {
+		return ""
+	}
+	for _, v := range verified {
+		if v.On == subject.Digest() {
+			return "index"
+		}
+	}
+	return coversPlatforms
+}
+
+const coversPlatforms = "platforms"
 
 // end notes how the judgement ended. Without a result there is no "verified".
 func (v *verdict) end(err error) *verdict {
 	if err == nil && len(v.Verified) == 0 {
 		err = errors.New("nothing was verified")
 	}
-	v.err = err
+	v.err, v.Error, v.Failures = err, "", nil
 	v.Verdict = verdictName(err)
 	var failed *verify.Error
 	switch {
@@ -267,12 +299,16 @@ func verdictName(err error) string {
 	case exitInconclusive:
 		return "inconclusive"
 	}
-	return "error"
+	return verdictError
 }
 
-// graver keeps the graver of two outcomes: 3, 5, 4, 0 in this order.
+// verdictError is for a subject that could not be judged because of bad input.
+const verdictError = "error"
+
+// graver keeps the graver of two outcomes: 3, 5, 4, 0 in this order, with bad input
+// right behind a rejection, which it must not hide.
 func graver(a, b error) error {
-	order := map[int]int{exitRejected: 0, exitInconclusive: 1, exitMissing: 2, exitDone: 3}
+	order := map[int]int{exitRejected: 0, exitInternal: 1, exitUsage: 2, exitInconclusive: 3, exitMissing: 4, exitDone: 5}
 	if order[classifyOK(b)] < order[classifyOK(a)] {
 		return b
 	}
@@ -280,33 +316,45 @@ func graver(a, b error) error {
 }
 
 // printVerdicts answers yes or no first, then shows why.
-func (a *App) printVerdicts(r verifyResult, details bool) {
+func (a *App) printVerdicts(r verifyResult, details bool) error {
+	var text bytes.Buffer
 	for _, v := range r.Subjects {
-		fmt.Fprintf(a.Out, "%s %s\n", strings.ToUpper(v.Verdict), v.Subject)
-		if v.Digest != "" && !strings.Contains(v.Subject, v.Digest) {
-			fmt.Fprintf(a.Out, "  digest %s\n", v.Digest)
+		a.writeVerdict(&text, v, details)
+	}
+	if _, err := text.WriteTo(a.Out); err != nil { // a verdict that nobody could read is no success
+		return fmt.Errorf("printing the verdict: %w", err)
+	}
+	return nil
+}
+
+func (a *App) writeVerdict(out io.Writer, v *verdict, details bool) {
+	fmt.Fprintf(out, "%s %s\n", strings.ToUpper(v.Verdict), v.Subject)
+	if v.Digest != "" && !strings.Contains(v.Subject, v.Digest) {
+		fmt.Fprintf(out, "  digest %s\n", v.Digest)
+	}
+	if v.Covers == coversPlatforms {
+		fmt.Fprintf(out, "  the index itself is not vouched for, only these platforms\n")
+	}
+	for _, row := range v.Verified {
+		fmt.Fprintf(out, "  %-14s %s by key %s\n", row.Requirement, place(row.Platform, row.On.String()), row.Signer.Key)
+	}
+	for _, f := range v.Failures {
+		fmt.Fprintf(out, "  %s: %s %s: %s\n", f.Verdict, f.Type, place(f.Platform, f.On), f.Cause)
+	}
+	if v.err != nil {
+		if v.Error != "" {
+			fmt.Fprintf(out, "  %s\n", v.Error)
 		}
-		for _, row := range v.Verified {
-			fmt.Fprintf(a.Out, "  %-14s %s by key %s\n", row.Requirement, place(row.Platform, row.On.String()), row.Signer.Key)
+		if remedy := verdictRemedy(v.err); remedy != "" {
+			fmt.Fprintf(out, "  %s\n", remedy)
 		}
-		for _, f := range v.Failures {
-			fmt.Fprintf(a.Out, "  %s: %s %s: %s\n", f.Verdict, f.Type, place(f.Platform, f.On), f.Cause)
-		}
-		if v.err != nil {
-			if v.Error != "" {
-				fmt.Fprintf(a.Out, "  %s\n", v.Error)
-			}
-			if remedy := verdictRemedy(v.err); remedy != "" {
-				fmt.Fprintf(a.Out, "  %s\n", remedy)
-			}
-		}
-		if details && v.Report != nil {
-			a.printFacts(v.Report)
-		}
-		if v.Report != nil && v.err == nil {
-			for _, w := range v.Report.Warnings {
-				a.message("Warning: %s", w)
-			}
+	}
+	if details && v.Report != nil {
+		printFacts(out, v.Report)
+	}
+	if v.Report != nil && v.err == nil {
+		for _, w := range v.Report.Warnings {
+			a.message("Warning: %s", w)
 		}
 	}
 }
@@ -333,11 +381,11 @@ func place(platform, digest string) string {
 	return "on " + platform + " " + digest
 }
 
-func (a *App) printFacts(r *verify.Report) {
+func printFacts(out io.Writer, r *verify.Report) {
 	for _, e := range r.Evidence {
-		fmt.Fprintf(a.Out, "  evidence %s (%s, %s)\n", e.Digest, e.Form, e.Source)
+		fmt.Fprintf(out, "  evidence %s (%s, %s)\n", e.Digest, e.Form, e.Source)
 		if e.ClaimedType != "" {
-			fmt.Fprintf(a.Out, "    says it is %s\n", e.ClaimedType)
+			fmt.Fprintf(out, "    says it is %s\n", e.ClaimedType)
 		}
 		for _, f := range e.Facts {
 			line := string(f.Outcome) + ": " + f.Check
@@ -347,10 +395,10 @@ func (a *App) printFacts(r *verify.Report) {
 			if f.Cause != "" {
 				line += ": " + f.Cause
 			}
-			fmt.Fprintf(a.Out, "    %s\n", line)
+			fmt.Fprintf(out, "    %s\n", line)
 		}
 	}
 	for _, u := range r.Unread {
-		fmt.Fprintf(a.Out, "  unread: %s on %s: %s\n", u.What, u.On, u.Cause)
+		fmt.Fprintf(out, "  unread: %s on %s: %s\n", u.What, u.On, u.Cause)
 	}
 }

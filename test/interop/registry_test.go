@@ -140,9 +140,10 @@ func (r *registry) push() error {
 	return nil
 }
 
-// everyRegistry runs a test on each registry.
+// everyRegistry runs a test on each registry, beside other tests.
 func everyRegistry(t *testing.T, test func(t *testing.T, r *registry)) {
 	needTools(t)
+	t.Parallel()
 	for _, start := range []func() (*registry, error){shop.distribution, shop.memory} {
 		r, err := start()
 		if err != nil {
@@ -222,10 +223,9 @@ func (i image) mount(from descriptor) {
 }
 
 // ref is the index, platform that of one platform, by digest.
-func (i image) ref() string              { return i.at(i.digest) }
-func (i image) at(digest string) string  { return i.registry.host + "/" + i.name + "@" + digest }
-func (i image) platform(n int) string    { return i.at(i.platforms[n].digest) }
-func (i image) under(t *testing.T) image { i.t = t; return i }
+func (i image) ref() string             { return i.at(i.digest) }
+func (i image) at(digest string) string { return i.registry.host + "/" + i.name + "@" + digest }
+func (i image) platform(n int) string   { return i.at(i.platforms[n].digest) }
 
 // digests are the index and its platforms.
 func (i image) digests() []string {

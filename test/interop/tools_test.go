@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,10 @@ import (
 
 // commandTime is how long one run of a program may take.
 const commandTime = 4 * time.Minute
+
+// testsAtOnce is more than the processors of a small machine: on a registry without the
+// referrers API, much of the time is waiting.
+const testsAtOnce = "4"
 
 // password protects every private key here.
 const password = "assay office"
@@ -34,6 +39,10 @@ var shop *workshop
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == measureArgument {
 		os.Exit(measureMain(os.Args[2:]))
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", testsAtOnce); err != nil {
+		panic(err)
 	}
 	os.Exit(run(m))
 }
@@ -250,7 +259,8 @@ func oldFlags(key string) []string {
 	return []string{"-y", "--key", key, "--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false"}
 }
 
-// image adds the flag without which cosign wants TLS.
+// line is a command line of cosign; with a registry, it has to be told that there is
+// no TLS.
 func line(command string, flags []string, more ...string) []string {
 	args := append([]string{command}, flags...)
 	if !strings.Contains(command, "blob") {

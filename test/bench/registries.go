@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"cuelabs.dev/go/oci/ociregistry/ocimem"
+	"cuelabs.dev/go/oci/ociregistry/ociserver"
+)
+
+// original is the repository that every other one is mounted from.
+const original = "bench/app"
+
+// registry is a running one with a proxy before it.
+type registry struct {
+	name      string
+	backend   string // host, past the proxy
+	host      string // of the proxy
+	proxy     *proxy
+	index     string            // digest of the test image
+	platforms map[string]string // digest by architecture
+	made      int               // repositories so far
+}
+
+// startDistribution starts the distribution project's registry: no referrers API.
+func startDistribution(b *bench) (*registry, error) {
+	config := filepath.Join(b.dir, "distribution.yml")
+	err := os.WriteFile(config, fmt.Appendf(nil, `version: 0.1
+log: {level: info, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: %q}, maintenance: {uploadpurging: {enabled: false}}}
+http: {addr: "127.0.0.1:0"}
+`, filepath.Join(b.dir, "distribution")), 0o600)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(filepath.Join(b.peers, "registry"), "serve", config)
+	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none", "HOME=" + b.dir}
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	b.stops = append(b.stops, func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	host, err := listening(log)
+	if err != nil {
+		return nil, err
+	}
+	return b.behindProxy("distribution", host)
+}
+
+// listening reads a registry's log until it says where it listens, and goes on
+// emptying it.
+func listening(log io.Reader) (string, error) {
+	found := make(chan string)
+	said := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
+	go func() {
+		defer close(found)
+		lines := bufio.NewScanner(log)
+		for lines.Scan() {
+			if m := said.FindStringSubmatch(lines.Text()); m != nil {
+				found <- m[1]
+			}
+		}
+	}()
+	select {
+	case host, ok := <-found:
+		if ok {
+			return host, nil
+		}
+	case <-time.After(time.Minute):
+	}
+	return "", errors.New("the registry does not say where it listens")
+}
+
+// startMemory starts a registry with the referrers API in this process.
+func startMemory(b *bench) (*registry, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: ociserver.New(ocimem.New(), nil), ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(l) }()
+	b.stops = append(b.stops, func() { _ = server.Close() })
+	return b.behindProxy("ocimem", l.Addr().String())
+}
+
+func (b *bench) behindProxy(name, backend string) (*registry, error) {
+	p, host, stop, err := startProxy(backend)
+	if err != nil {
+		return nil, err
+	}
+	b.stops = append(b.stops, stop)
+	return &registry{name: name, backend: backend, host: host, proxy: p}, nil
+}
+
+// push pushes the test image into the original repository.
+func (r *registry) push(b *bench) error {
+	skopeo, err := exec.LookPath("skopeo")
+	if err != nil {
+		return err
+	}
+	source, err := filepath.Abs(b.layout())
+	if err != nil {
+		return err
+	}
+	err = b.execute(skopeo, "copy", "--quiet", "--all", "--preserve-digests", "--dest-tls-verify=false", "--digestfile", "digest",
+		"oci:"+source+":app", "docker://"+r.backend+"/"+original+":v1")
+	if err != nil {
+		return err
+	}
+	digest, err := os.ReadFile(filepath.Join(b.dir, "digest"))
+	r.index, r.platforms = string(bytes.TrimSpace(digest)), map[string]string{}
+	return err
+}
+
+// content is what has to be known of a manifest or an index.
+type content struct {
+	Config    *link  `json:"config"`
+	Layers    []link `json:"layers"`
+	Manifests []link `json:"manifests"`
+}
+
+type link struct {
+	MediaType string `json:"mediaType"`
+	Digest    string `json:"digest"`
+	Platform  struct {
+		Architecture string `json:"architecture"`
+	} `json:"platform"`
+}
+
+// fresh mounts the image into a new repository, past the proxy, and returns the
+// reference to its index through the proxy.
+func (r *registry) fresh() (string, error) {
+	r.made++
+	name := fmt.Sprintf("bench/run-%d", r.made)
+	const indexType = "application/vnd.oci.image.index.v1+json"
+	raw, index, err := r.read(r.index, indexType)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range index.Manifests {
+		r.platforms[m.Platform.Architecture] = m.Digest
+		if err := r.mount(name, m); err != nil {
+			return "", err
+		}
+	}
+	_, err = r.do(http.MethodPut, name+"/manifests/"+r.index, indexType, raw, http.StatusCreated)
+	return r.host + "/" + name + "@" + r.index, err
+}
+
+func (r *registry) mount(name string, m link) error {
+	raw, image, err := r.read(m.Digest, m.MediaType)
+	if err != nil {
+		return err
+	}
+	if image.Config == nil {
+		return fmt.Errorf("%s has no configuration", m.Digest)
+	}
+	for _, blob := range append(image.Layers, *image.Config) {
+		query := url.Values{"mount": {blob.Digest}, "from": {original}}
+		if _, err := r.do(http.MethodPost, name+"/blobs/uploads/?"+query.Encode(), "", nil, http.StatusCreated); err != nil {
+			return err
+		}
+	}
+	_, err = r.do(http.MethodPut, name+"/manifests/"+m.Digest, m.MediaType, raw, http.StatusCreated)
+	return err
+}
+
+func (r *registry) read(digest, mediaType string) ([]byte, content, error) {
+	var c content
+	raw, err := r.do(http.MethodGet, original+"/manifests/"+digest, mediaType, nil, http.StatusOK)
+	if err == nil {
+		err = json.Unmarshal(raw, &c)
+	}
+	return raw, c, err
+}
+
+// do asks the registry past the proxy. The media type is that of the body, or of the
+// answer.
+func (r *registry) do(method, what, mediaType string, body []byte, want int) ([]byte, error) {
+	request, err := http.NewRequest(method, "http://"+r.backend+"/v2/"+what, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", mediaType)
+	request.Header.Set("Content-Type", mediaType)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != want {
+		err = fmt.Errorf("%s %s: status %d: %s", method, what, response.StatusCode, answer)
+	}
+	return answer, err
+}
