@@ -98,6 +98,39 @@ func TestAPIStateAfter404(t *testing.T) {
 	}
 }
 
+// A registry with the API that answers 404 for a digest nobody knows must not pass for
+// one without it: what is attached to the next digest would go unseen.
+func TestUnknownDigestIsNoMissingAPI(t *testing.T) {
+	unknown := testkit.NewImage(testkit.File("never", "pushed")).Digest()
+	s := testkit.Registry(t, testkit.FailCode(testkit.PathHas(unknown.String()), http.StatusNotFound, "MANIFEST_UNKNOWN", nil, testkit.Always))
+	store, subject := pinned(t, newClient(t), s)
+	testkit.PushReferrer(t, s, "team/app", subject.Descriptor(), "text/plain", []byte("x"))
+	if listed, err := store.Referrers(t.Context(), unknown); err != nil || len(listed) > 0 {
+		t.Fatal(listed, err)
+	}
+	if listed, err := store.Referrers(t.Context(), subject.Digest()); err != nil || len(listed) != 1 {
+		t.Errorf("the next digest: %v, %v", listed, err)
+	}
+}
+
+// One answer that loses the list between reading and putting must not lose the entries
+// of others: they were listed a moment ago.
+func TestListThatIsLostOnce(t *testing.T) {
+	s := testkit.Registry(t, testkit.WithoutReferrers())
+	client := newClient(t)
+	store, subject := pinned(t, client, s)
+	attach(t, store, evidence(subject, "first"))
+	other, _ := open(t, newClient(t), s.Host+"/team/app")
+	if _, err := other.Referrers(t.Context(), subject.Digest()); err != nil {
+		t.Fatal(err)
+	}
+	s.Use(testkit.FailCode(testkit.Gets(testkit.FallbackTags), http.StatusNotFound, "MANIFEST_UNKNOWN", nil, 1))
+	attach(t, other, evidence(subject, "second"))
+	if entries := testkit.FallbackEntries(t, s, "team/app", subject.Digest()); len(entries) != 2 {
+		t.Errorf("%d entries, want 2", len(entries))
+	}
+}
+
 // A list that was asked for before Attach must not answer a Referrers after it.
 func TestPrefetchedListIsNotStale(t *testing.T) {
 	s := testkit.Registry(t)

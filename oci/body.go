@@ -36,7 +36,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	if b.got += n; b.got >= minProgress {
 		b.got, b.waited = 0, 0
 	}
-	if err != nil && err != io.EOF && context.Cause(b.ctx) == errIdle {
+	if err != nil && err != io.EOF && errors.Is(context.Cause(b.ctx), errIdle) {
 		err = errIdle
 	}
 	return n, err

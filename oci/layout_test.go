@@ -16,8 +16,9 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/hallmark-project/hallmark/internal/testkit"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/internal/testkit"
 )
 
 // newLayout writes a layout of one tagged image.
@@ -212,7 +213,7 @@ func TestBadArchives(t *testing.T) {
 
 func TestBadLayouts(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) error{
-		"no folder":         func(dir string) error { return os.RemoveAll(dir) },
+		"no folder":         os.RemoveAll,
 		"no oci-layout":     func(dir string) error { return os.Remove(filepath.Join(dir, "oci-layout")) },
 		"no index.json":     func(dir string) error { return os.Remove(filepath.Join(dir, "index.json")) },
 		"another version":   write("oci-layout", `{"imageLayoutVersion":"2.0.0"}`),

@@ -61,7 +61,7 @@ func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
 		return nil, err
 	}
-	return func() { lock.Unlock() }, nil
+	return func() { _ = lock.Unlock() }, nil // the file is closed in any case
 }
 
 // archive is a layout in a tar file that is not compressed. Its files are read in

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallmark-project/hallmark/internal/testkit"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/internal/testkit"
 )
 
 // newClient is an anonymous client that neither waits nor retries for long.

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hallmark-project/hallmark/internal/testkit"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/internal/testkit"
 )
 
 const (
@@ -44,6 +45,9 @@ func TestParseManifest(t *testing.T) {
 		{"manifests twice", MediaTypeManifest, with(with(image, `"manifests":null`), `"manifests":[`+someEntry+`]`), ""},
 		{"hidden by null", MediaTypeManifest, with(with(image, `"manifests":[`+someEntry+`]`), `"manifests":null`), ""},
 		{"twice but for case", MediaTypeIndex, with(index, `"Manifests":[]`), ""},
+		{"twice but for a letter that folds to the same", MediaTypeIndex, with(index, `"manife\u017fts":[]`), ""},
+		{"twice but for that letter itself", MediaTypeIndex, with(index, "\"manife\u017fts\":[]"), ""},
+		{"too many members", MediaTypeManifest, with(image, `"annotations":{`+manyMembers()+`}`), ""},
 		{"entry twice a digest", MediaTypeIndex, `{"schemaVersion":2,"manifests":[{"digest":"` + someDigest + `","size":1,"Digest":"` + someDigest + `"}]}`, ""},
 
 		{"schema 1", "", `{"schemaVersion":1,"fsLayers":[]}`, ""},
@@ -167,4 +171,13 @@ func indexSubject(t *testing.T, entries ...Descriptor) Subject {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// manyMembers is more members than an object of a manifest may have.
+func manyMembers() string {
+	var b strings.Builder
+	for i := range maxMembers + 1 {
+		fmt.Fprintf(&b, `,"%d":""`, i)
+	}
+	return b.String()[1:]
 }

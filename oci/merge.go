@@ -100,7 +100,7 @@ func (m *merge) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrListing, err)
 		}
-		pause := time.Duration(0)
+		var pause time.Duration
 		if len(found.missing) == 0 {
 			if standing.IsZero() {
 				standing = m.clock().Now()

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/hallmark-project/hallmark/internal/testkit"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/hallmark-project/hallmark/internal/testkit"
 )
 
 func TestPlatforms(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallmark-project/hallmark/internal/testkit"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/internal/testkit"
 )
 
 func TestResolve(t *testing.T) {

@@ -67,7 +67,7 @@ func parseReference(s string) (Reference, error) {
 			return parseLayout(rest)
 		case SchemeDockerArchive, SchemeDir, SchemeFile:
 			if rest == "" {
-				return Reference{}, fmt.Errorf("a path must follow %s:", scheme)
+				return Reference{}, fmt.Errorf("a path must follow %q", scheme+":")
 			}
 			return Reference{Scheme: Scheme(scheme), Path: rest}, nil
 		}
@@ -101,7 +101,7 @@ func parseLayout(s string) (Reference, error) {
 		}
 	}
 	if ref.Path == "" {
-		return ref, fmt.Errorf("a folder or archive must follow oci:")
+		return ref, fmt.Errorf("a folder or archive must follow %q", "oci:")
 	}
 	return ref, nil
 }

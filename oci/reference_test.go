@@ -3,7 +3,6 @@ package oci
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -102,7 +101,7 @@ func TestReferencesToLocalPaths(t *testing.T) {
 			t.Errorf("%s: %+v, %v", text, ref, err)
 		}
 	}
-	for _, text := range []string{"Layout", "./sub", filepath.Join(t.TempDir())} {
+	for _, text := range []string{"Layout", "./sub", t.TempDir()} {
 		_, err := ParseReference(text)
 		wantErr(t, err, ErrReference)
 		wantText(t, err, "oci:"+text)

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallmark-project/hallmark/internal/testkit"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/internal/testkit"
 )
 
 // withEvidence is a registry with an image that has n referrers, and its store.
@@ -358,5 +359,14 @@ func TestCutListingIsRequestError(t *testing.T) {
 	var request *RequestError
 	if !errors.As(err, &request) {
 		t.Errorf("got error %v", err)
+	}
+}
+
+// Links to pages are bounded: each is remembered, to find a loop.
+func TestEndlessLink(t *testing.T) {
+	s := testkit.Registry(t, testkit.NextPage("/v2/team/app/referrers/x?"+strings.Repeat("x", maxLink)))
+	store, subject := pinned(t, newClient(t), s)
+	if listed, err := store.Referrers(t.Context(), subject.Digest()); !errors.Is(err, ErrListing) || !strings.Contains(err.Error(), "a link to the next page of") {
+		t.Errorf("got %v, %v", listed, err)
 	}
 }

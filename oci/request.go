@@ -85,7 +85,7 @@ func (r *repository) isHome(u *url.URL) bool {
 func (r *repository) failed(req *http.Request, err error) error {
 	var token *errcode.ErrorResponse
 	switch {
-	case req.Context().Err() != nil && context.Cause(req.Context()) != errIdle:
+	case req.Context().Err() != nil && !errors.Is(context.Cause(req.Context()), errIdle):
 		return fmt.Errorf("%s %s: %w", req.Method, redact(req.URL), req.Context().Err())
 	case errors.As(err, &token): // of the token endpoint
 		e := &StatusError{Method: token.Method, URL: redact(token.URL), Status: token.StatusCode}

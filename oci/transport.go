@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -64,7 +65,7 @@ func (t boundedUploads) RoundTrip(req *http.Request) (*http.Response, error) {
 	timer := time.AfterFunc(limit, func() { cancel(errIdle) })
 	defer timer.Stop()
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
-	if err != nil && context.Cause(ctx) == errIdle {
+	if err != nil && errors.Is(context.Cause(ctx), errIdle) {
 		err = errIdle
 	}
 	return resp, err

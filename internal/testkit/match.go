@@ -16,13 +16,13 @@ func Any(*http.Request) bool { return true }
 // Uploads those of an upload and Referrers those of the referrers API.
 func Manifests(r *http.Request) bool { return strings.Contains(r.URL.Path, "/manifests/") }
 
-// Blobs: see [Manifests].
+// Blobs is described with [Manifests].
 func Blobs(r *http.Request) bool { return strings.Contains(r.URL.Path, "/blobs/sha256:") }
 
-// Uploads: see [Manifests].
+// Uploads is described with [Manifests].
 func Uploads(r *http.Request) bool { return strings.Contains(r.URL.Path, "/blobs/uploads/") }
 
-// Referrers: see [Manifests].
+// Referrers is described with [Manifests].
 func Referrers(r *http.Request) bool { return strings.Contains(r.URL.Path, "/referrers/") }
 
 // FallbackTags chooses requests of the tags that list referrers without the API.
@@ -31,7 +31,7 @@ func FallbackTags(r *http.Request) bool { return strings.Contains(r.URL.Path, "/
 // Gets narrows a matcher to GET, Puts to PUT.
 func Gets(m Matcher) Matcher { return method(http.MethodGet, m) }
 
-// Puts: see [Gets].
+// Puts is described with [Gets].
 func Puts(m Matcher) Matcher { return method(http.MethodPut, m) }
 
 // PathHas chooses requests whose path contains part.

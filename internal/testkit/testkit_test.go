@@ -132,10 +132,10 @@ func TestFaults(t *testing.T) {
 	testkit.PushImage(t, s, "a:v1", image)
 	url := s.URL + "/v2/a/manifests/v1"
 	s.Use(testkit.Fail(testkit.Manifests, 429, http.Header{"Retry-After": {"7"}}, 1))
-	if resp, _, err := get(t, url); err != nil || resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "7" {
+	if resp, _, err := get(t, url); err != nil || resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "7" {
 		t.Error(resp, err)
 	}
-	if resp, _, err := get(t, url); err != nil || resp.StatusCode != 200 {
+	if resp, _, err := get(t, url); err != nil || resp.StatusCode != http.StatusOK {
 		t.Error("Fail goes on:", resp, err)
 	}
 	s.Use(testkit.CutBody(testkit.Manifests, 10, 1))

@@ -69,4 +69,20 @@ var rules = []rule{
 	{"a platform that says it is an attestation is one", "oci/platform.go", `!isUnknown(d.Platform) ||`, `false ||`, "./oci -short -run TestBuildkitSigns|TestPlatforms"},
 	{"a writer looks again", "oci/merge.go", `return m.clock().Now(), m.pause(), nil`, `return m.clock().Now().Add(-2 * m.settle()), 0, nil`, "./oci -short -run TestFiftyWriters|TestForeignWriter|TestDropped|TestPutThatLandsLate"},
 	{"entries found at once settle", "oci/merge.go", `standing = m.clock().Now()`, `standing = m.clock().Now().Add(-2 * m.settle())`, "./oci -short -run TestEntriesFoundAtOnceSettle|TestPutThatLandsLate"},
+	{"a manifest has no member twice by any folding", "oci/manifest.go", `name = foldName(name)`, `name = strings.ToLower(name)`, "./oci -short -run TestParseManifest"},
+	{"the members of a manifest are bounded", "oci/manifest.go", `if len(levels[top].seen) == maxMembers {`, `if false {`, "./oci -short -run TestParseManifest"},
+	{"a 404 about content is no missing API", "oci/referrers.go", `case speaksOfContent(err):`, `case false:`, "./oci -short -run TestUnknownDigest|TestAPIStateAfter404"},
+	{"links to pages are bounded", "oci/referrers.go", `if len(target) > maxLink {`, `if false {`, "./oci -short -run TestEndlessLink"},
+	{"what was listed a moment ago is put back", "oci/merge.go", `return &merge{seen: seen,`, `return &merge{seen: seen[:0],`, "./oci -short -run TestListThatIsLostOnce"},
+	{"content that is gone is no missing tag", "oci/layout.go", `if errors.Is(err, ErrNotFound) { // which would say`, `if false { // which would say`, "./verify"},
+	{"an entry without a media type is read", "oci/layout.go", `if seen[d.Digest] || !labelled && d.Size > MaxManifest {`, `if seen[d.Digest] || !labelled {`, "./verify"},
+
+	// What an attacker's reading of verify found.
+	{"the inside of an envelope is no file", "verify/assess.go", `if bytes.HasPrefix(head, []byte("DSSEv1 ")) {`, `if false {`, "./verify"},
+	{"a simple signing payload is no file", "verify/assess.go", `if _, err := bundle.ParseSimpleSigning(head); err == nil {`, `if false {`, "./verify"},
+	{"a place that could not be read keeps the verdict open", "verify/verify.go", `if open := inconclusive(a); open != inconclusive(b) {`, `if open := inconclusive(a); false {`, "./verify"},
+	{"a listing's media type hides nothing", "verify/source.go", `return oci.ParseManifest("", raw)`, `return oci.ParseManifest(d.MediaType, raw)`, "./verify"},
+	{"the members of an object are bounded", "bundle/json.go", `if n == maxMembers {`, `if false {`, "./bundle"},
+	{"types are bounded", "bundle/statement.go", `case len(s.PredicateType) > maxName:`, `case false:`, "./bundle"},
+	{"hints are bounded", "bundle/bundle.go", `if err == nil && len(hint) > maxName {`, `if false {`, "./bundle"},
 }
