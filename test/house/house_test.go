@@ -93,3 +93,21 @@ func tracked(t *testing.T, pattern string) []string {
 	}
 	return files
 }
+
+// TestEveryParserIsFuzzed: `make fuzz` knows every fuzz function.
+func TestEveryParserIsFuzzed(t *testing.T) {
+	list := read(t, "Makefile")
+	name := regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+	found := 0
+	for _, file := range tracked(t, "*_test.go") {
+		for _, m := range name.FindAllStringSubmatch(read(t, file), -1) {
+			found++
+			if !strings.Contains(list, "./"+filepath.ToSlash(filepath.Dir(file))+":"+m[1]) && m[1] != "FuzzLayers" {
+				t.Errorf("make fuzz does not run %s of %s", m[1], filepath.Dir(file))
+			}
+		}
+	}
+	if found < 8 {
+		t.Errorf("only %d fuzz functions found", found)
+	}
+}
