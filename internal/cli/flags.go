@@ -169,6 +169,8 @@ type target struct {
 	images   oci.Store // nil for a file
 	evidence oci.Store // nil for a file
 	subject  oci.Subject
+	// elsewhere names the evidence's place if it is not the image's repository.
+	elsewhere string
 }
 
 // resolve pins a subject once; every later step uses its digest. listing says that
@@ -188,7 +190,7 @@ func (a *App) resolve(ctx context.Context, s *session, text string, e evidenceFl
 	if t.images, err = s.open(ref); err != nil {
 		return nil, err
 	}
-	if t.evidence, err = a.evidenceStore(s, e, t.images); err != nil {
+	if t.evidence, t.elsewhere, err = a.evidenceStore(s, e, t.images); err != nil {
 		return nil, err
 	}
 	if listing {
@@ -202,19 +204,25 @@ func (a *App) resolve(ctx context.Context, s *session, text string, e evidenceFl
 	return t, nil
 }
 
-func (a *App) evidenceStore(s *session, e evidenceFlags, images oci.Store) (oci.Store, error) {
+// evidenceStore is where evidence lives, and its name if that is not the image's own
+// repository.
+func (a *App) evidenceStore(s *session, e evidenceFlags, images oci.Store) (store oci.Store, name string, err error) {
 	place := e.repository
 	if place == "" {
 		place, _ = a.Env("COSIGN_REPOSITORY")
 	}
 	if place == "" {
-		return images, nil
+		return images, "", nil
 	}
 	ref, err := oci.ParseReference(place)
 	if err != nil {
-		return nil, fmt.Errorf("--evidence-repository: %w", err)
+		return nil, "", fmt.Errorf("--evidence-repository: %w", err)
 	}
-	return s.open(ref)
+	if ref.Digest != "" || ref.Tag != "" && strings.HasSuffix(place, ":"+ref.Tag) {
+		return nil, "", usagef("--evidence-repository %s: name a repository, without tag and digest", place)
+	}
+	store, err = s.open(ref)
+	return store, ref.Place(), err
 }
 
 // created is the time to note beside what is made now: SOURCE_DATE_EPOCH, if set.

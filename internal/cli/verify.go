@@ -75,6 +75,7 @@ type verdict struct {
 	// Covers says what of an index was verified: "index", or "platforms" where nothing
 	// vouches for the index itself, only for the platforms below.
 	Covers   string            `json:"covers,omitempty"`
+	Evidence string            `json:"evidenceRepository,omitempty"` // if not the image's own
 	Verified []verify.Verified `json:"verified,omitempty"`
 	Failures []failureRow      `json:"failures,omitempty"`
 	Error    string            `json:"error,omitempty"`
@@ -212,7 +213,7 @@ func (a *App) judge(ctx context.Context, s *session, text string, o verifyOption
 	if err != nil {
 		return v.end(err)
 	}
-	v.Digest = t.subject.Digest().String()
+	v.Digest, v.Evidence = t.subject.Digest().String(), t.elsewhere
 	options := verify.Options{Platforms: o.platforms, Limits: verify.Limits{PieceBytes: o.maxBundle}}
 	var sources []verify.Source
 	if files != nil {
@@ -331,6 +332,9 @@ func (a *App) writeVerdict(out io.Writer, v *verdict, details bool) {
 	fmt.Fprintf(out, "%s %s\n", strings.ToUpper(v.Verdict), v.Subject)
 	if v.Digest != "" && !strings.Contains(v.Subject, v.Digest) {
 		fmt.Fprintf(out, "  digest %s\n", v.Digest)
+	}
+	if v.Evidence != "" {
+		fmt.Fprintf(out, "  evidence from %s\n", v.Evidence)
 	}
 	if v.Covers == coversPlatforms {
 		fmt.Fprintf(out, "  the index itself is not vouched for, only these platforms\n")
