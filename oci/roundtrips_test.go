@@ -11,7 +11,7 @@ import (
 // The registry's round trip is what users feel (DESIGN section 6): no step may come to
 // cost another one unseen. Waiting for SettleTime does not count.
 func TestRoundTrips(t *testing.T) {
-	const delay = 50 * time.Millisecond
+	const delay = 150 * time.Millisecond
 	attachOne := func(t *testing.T, store Store, subject Subject) {
 		attach(t, store, evidence(subject, "one"))
 	}
