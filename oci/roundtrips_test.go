@@ -11,7 +11,7 @@ import (
 // The registry's round trip is what users feel (DESIGN section 6): no step may come to
 // cost another one unseen. Waiting for SettleTime does not count.
 func TestRoundTrips(t *testing.T) {
-	const delay = 150 * time.Millisecond
+	const delay = 50 * time.Millisecond
 	attachOne := func(t *testing.T, store Store, subject Subject) {
 		attach(t, store, evidence(subject, "one"))
 	}
@@ -47,15 +47,17 @@ func TestRoundTrips(t *testing.T) {
 		}, nil, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := testkit.Registry(t, append(test.options, testkit.Delay(delay))...)
-			c := newClient(t, shortTime)
-			store, subject := pinned(t, c, s)
-			test.do(t, store, subject)
-			if got := s.Depth(); got != test.want {
-				t.Errorf("%d sequential round trips, want %d", got, test.want)
-				for _, r := range s.Requests() {
-					t.Log(r.Method, r.Path, r.Status, r.Start.Format("05.000"), r.End.Sub(r.Start))
+			var s *testkit.Server
+			for range 3 { // on a busy machine, requests that are made at once may not overlap
+				s = testkit.Registry(t, append(test.options, testkit.Delay(delay))...)
+				store, subject := pinned(t, newClient(t, shortTime), s)
+				if test.do(t, store, subject); s.Depth() == test.want {
+					return
 				}
+			}
+			t.Errorf("%d sequential round trips, want %d", s.Depth(), test.want)
+			for _, r := range s.Requests() {
+				t.Log(r.Method, r.Path, r.Status, r.Start.Format("05.000"), r.End.Sub(r.Start))
 			}
 		})
 	}
