@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -178,7 +179,7 @@ func (a *App) printRows(subject string, rows []writtenRow) error {
 	for _, r := range rows {
 		if r.On != on {
 			on = r.On
-			fmt.Fprintln(a.Out, " ", r.On, r.Platform)
+			fmt.Fprintln(a.Out, "  "+strings.TrimSpace(r.On+" "+r.Platform))
 		}
 		if r.Status != statusPresent {
 			added++
