@@ -148,7 +148,13 @@ func (a *App) askTerminal(text string) ([]byte, error) {
 func wants(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usage(fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath()))
+			hint := ""
+			if cmd.SuggestionsMinimumDistance = 2; cmd.HasSubCommands() && len(args) > 0 {
+				for _, name := range cmd.SuggestionsFor(args[0]) {
+					hint += fmt.Sprintf("\nDid you mean '%s %s'?", cmd.CommandPath(), name)
+				}
+			}
+			return usage(fmt.Errorf("%w%s\nSee '%s --help'", err, hint, cmd.CommandPath()))
 		}
 		return nil
 	}
