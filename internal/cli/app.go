@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/hallmark-project/hallmark/oci"
@@ -117,6 +119,9 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 
 // prepare readies what every command shares.
 func (a *App) prepare(cmd *cobra.Command) error {
+	if err := noEmptyFlags(cmd); err != nil {
+		return err
+	}
 	if a.registry.Retries == 0 {
 		a.registry.Retries = -1
 	}
@@ -130,6 +135,22 @@ func (a *App) prepare(cmd *cobra.Command) error {
 	return nil
 }
 
+// noEmptyFlags refuses flags that are given with nothing, as by a variable that is not
+// set: an empty list of requirements would be a weaker policy than was meant.
+func noEmptyFlags(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		empty := f.Value.Type() == "string" && f.Value.String() == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values := list.GetSlice()
+			empty = len(values) == 0 || slices.Contains(values, "")
+		}
+		if empty && err == nil {
+			err = usagef("--%s is empty: is a variable not set?", f.Name)
+		}
+	})
+	return err
+}
+
 // message tells people something on the error stream, unless they asked for quiet.
 func (a *App) message(format string, args ...any) {
 	if !a.quiet {
@@ -137,8 +158,31 @@ func (a *App) message(format string, args ...any) {
 	}
 }
 
+// endOnInterrupt ends the process at an interrupt while a terminal is read, which
+// nothing else can end, and gives the terminal back as it was. The function returned
+// ends that.
+func endOnInterrupt(fd int) (stop func()) {
+	state, err := term.GetState(fd)
+	if err != nil {
+		return func() {}
+	}
+	interrupts, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-interrupts:
+			_ = term.Restore(fd, state) // the process ends in any case
+			fmt.Fprintln(os.Stderr, "\nhallmark: interrupted")
+			os.Exit(exitInterrupted)
+		case <-done:
+		}
+	}()
+	return func() { signal.Stop(interrupts); close(done) }
+}
+
 func (a *App) askTerminal(text string) ([]byte, error) {
 	fmt.Fprint(os.Stderr, text)
+	defer endOnInterrupt(int(os.Stdin.Fd()))()
 	secret, err := term.ReadPassword(int(os.Stdin.Fd()))
 	fmt.Fprintln(os.Stderr)
 	return secret, err

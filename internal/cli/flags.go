@@ -84,7 +84,7 @@ func (a *App) password(file, prompt string) ([]byte, error) {
 		}
 	}
 	if a.Prompt == nil {
-		return nil, usage(errors.New("the key has a password, and there is no terminal to ask for it: set HALLMARK_PASSWORD or --password-file"))
+		return nil, usage(errors.New("a password is wanted, and there is no terminal to ask for it: set HALLMARK_PASSWORD or --password-file"))
 	}
 	return a.Prompt(prompt)
 }

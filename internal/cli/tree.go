@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,9 +80,11 @@ Nothing is verified: anybody who can write to the repository can attach anything
 			if asJSON {
 				return a.printJSON(treeResult{"hallmark.tree/v1", false, t.subject.String(), root})
 			}
-			fmt.Fprintf(a.Out, "%s (unverified)\n", t.subject)
-			a.printTree(root, "")
-			return nil
+			var text bytes.Buffer
+			fmt.Fprintf(&text, "%s (unverified)\n", t.subject)
+			printTree(&text, root, "")
+			_, err = text.WriteTo(a.Out)
+			return err
 		},
 	}
 	evidence.add(cmd)
@@ -234,17 +238,17 @@ func addBuildAttestations(root *node, subject oci.Subject) {
 	}
 }
 
-func (a *App) printTree(n *node, indent string) {
+func printTree(out io.Writer, n *node, indent string) {
 	if indent == "" {
-		fmt.Fprintf(a.Out, "%s %s\n", n.Kind, n.Digest)
+		fmt.Fprintf(out, "%s %s\n", n.Kind, n.Digest)
 	}
 	for i, child := range n.Children {
 		branch, below := "├── ", "│   "
 		if i == len(n.Children)-1 {
 			branch, below = "└── ", "    "
 		}
-		fmt.Fprintf(a.Out, "%s%s%s\n", indent, branch, child.line())
-		a.printTree(child, indent+below)
+		fmt.Fprintf(out, "%s%s%s\n", indent, branch, child.line())
+		printTree(out, child, indent+below)
 	}
 }
 
