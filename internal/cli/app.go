@@ -102,6 +102,9 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 { // the command is misspelt, not the flag
+			return wants(cobra.NoArgs)(cmd, args)
+		}
 		return usage(fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath()))
 	})
 	f := root.PersistentFlags()
