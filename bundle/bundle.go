@@ -1,8 +1,7 @@
 package bundle
 
 import (
-	"encoding/base64"
-	"errors"
+	"bytes"
 	"fmt"
 )
 
@@ -45,6 +44,8 @@ type Bundle struct {
 
 	LogEntries []LogEntry
 	Timestamps [][]byte // RFC 3161 time-stamp responses, DER
+
+	chain bool // the certificates came as a chain
 }
 
 // MessageSignature is a signature over an artifact itself rather than over a
@@ -55,25 +56,12 @@ type MessageSignature struct {
 	Signature []byte
 }
 
-// LogEntry is an entry of a transparency log, unverified. Body is the
-// canonicalized entry, nil where the log did not give it.
-type LogEntry struct {
-	Kind, Version string
-	Body          []byte
-	Raw           []byte // the whole entry as it stands in the bundle
-}
-
 // Parse reads a Sigstore bundle, versions 0.1 to 0.3, from its JSON form. Members
 // that the format does not have are refused. The bundle shares memory with data.
 func Parse(data []byte) (*Bundle, error) {
-	members, err := Members(data)
-	if err != nil {
-		return nil, fmt.Errorf("sigstore bundle: %w", err)
-	}
 	var b Bundle
-	seen := fields{}
-	for _, m := range members {
-		switch seen.name(m.Key) {
+	err := eachMember(data, func(name string, m Member) (err error) {
+		switch name {
 		case "mediaType":
 			b.MediaType, err = text(m)
 		case "verificationMaterial":
@@ -85,20 +73,18 @@ func Parse(data []byte) (*Bundle, error) {
 		default:
 			err = unknown(m)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("sigstore bundle: %w", err)
-		}
+		return err
+	})
+	if err == nil {
+		err = b.check()
 	}
-	if err := b.check(seen); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("sigstore bundle: %w", err)
 	}
 	return &b, nil
 }
 
-func (b *Bundle) check(seen fields) error {
-	if err := seen.check("mediaType", "verificationMaterial"); err != nil {
-		return err
-	}
+func (b *Bundle) check() error {
 	if !IsMediaType(b.MediaType) {
 		return fmt.Errorf("%w: media type %q is not a version this reads", ErrFormat, clip(b.MediaType))
 	}
@@ -109,18 +95,30 @@ func (b *Bundle) check(seen fields) error {
 	if b.Envelope != nil && len(b.Envelope.Signatures) != 1 {
 		return fmt.Errorf("%w: %d signatures in the envelope, one is wanted", ErrFormat, len(b.Envelope.Signatures))
 	}
+	return b.checkMaterial()
+}
+
+// checkMaterial holds the material to the version's rules: from 0.2 on a log entry has
+// an inclusion proof, from 0.3 on a certificate stands alone.
+func (b *Bundle) checkMaterial() error {
+	if b.KeyHint == nil && len(b.Certificates) == 0 {
+		return fmt.Errorf("%w: there is neither a key hint nor a certificate", ErrFormat)
+	}
+	if b.chain && b.MediaType != mediaTypeV01 && b.MediaType != mediaTypeV02 {
+		return fmt.Errorf("%w: a bundle of this version has one certificate, not a chain", ErrFormat)
+	}
+	for i, entry := range b.LogEntries {
+		if entry.Proof == nil && (b.MediaType != mediaTypeV01 || len(entry.Promise) == 0) {
+			return fmt.Errorf("%w: log entry %d has no inclusion proof", ErrFormat, i)
+		}
+	}
 	return nil
 }
 
 func (b *Bundle) parseMaterial(raw []byte) error {
-	members, err := Members(raw)
-	if err != nil {
-		return err
-	}
-	seen := fields{}
 	content := 0
-	for _, m := range members {
-		switch seen.name(m.Key) {
+	err := eachMember(raw, func(name string, m Member) (err error) {
+		switch name {
 		case "publicKey":
 			content++
 			b.KeyHint, err = parseHint(m.Raw)
@@ -137,14 +135,15 @@ func (b *Bundle) parseMaterial(raw []byte) error {
 		default:
 			err = unknown(m)
 		}
-		if err != nil {
-			return fmt.Errorf("verification material: %w", err)
-		}
+		return err
+	})
+	if err == nil && content != 1 {
+		err = fmt.Errorf("%w: one of publicKey, certificate and x509CertificateChain is wanted, there are %d", ErrFormat, content)
 	}
-	if content != 1 {
-		return fmt.Errorf("%w: verification material wants one of publicKey, certificate and x509CertificateChain, has %d", ErrFormat, content)
+	if err != nil {
+		return fmt.Errorf("verification material: %w", err)
 	}
-	return seen.check()
+	return nil
 }
 
 func parseHint(raw []byte) (*string, error) {
@@ -174,47 +173,13 @@ func (b *Bundle) parseCertificate(raw []byte) error {
 }
 
 func (b *Bundle) parseChain(raw []byte) error {
+	b.chain = true
 	return eachMember(raw, func(name string, m Member) error {
 		if name != "certificates" {
 			return unknown(m)
 		}
 		return eachElement(m.Raw, maxCertificates, b.parseCertificate)
 	})
-}
-
-func (b *Bundle) parseLogEntries(raw []byte) error {
-	return eachElement(raw, maxLogEntries, func(raw []byte) error {
-		entry := LogEntry{Raw: raw}
-		err := eachMember(raw, func(name string, m Member) (err error) {
-			switch name {
-			case "kindVersion":
-				entry.Kind, entry.Version, err = parseKind(m.Raw)
-			case "canonicalizedBody":
-				entry.Body, err = base64Text(m)
-			case "logIndex", "logId", "integratedTime", "inclusionPromise", "inclusionProof":
-			default:
-				err = unknown(m)
-			}
-			return err
-		})
-		b.LogEntries = append(b.LogEntries, entry)
-		return err
-	})
-}
-
-func parseKind(raw []byte) (kind, version string, err error) {
-	err = eachMember(raw, func(name string, m Member) (err error) {
-		switch name {
-		case "kind":
-			kind, err = text(m)
-		case "version":
-			version, err = text(m)
-		default:
-			err = unknown(m)
-		}
-		return err
-	})
-	return kind, version, err
 }
 
 func (b *Bundle) parseTimestamps(raw []byte) error {
@@ -264,7 +229,8 @@ func parseMessageSignature(raw []byte) (*MessageSignature, error) {
 	return &sig, err
 }
 
-// eachMember calls f with each member of an object under its lowerCamelCase name.
+// eachMember calls f with each member of an object under its lowerCamelCase name. A
+// member that is null is none, as in protobuf's JSON form.
 func eachMember(raw []byte, f func(name string, m Member) error) error {
 	members, err := Members(raw)
 	if err != nil {
@@ -272,7 +238,11 @@ func eachMember(raw []byte, f func(name string, m Member) error) error {
 	}
 	seen := fields{}
 	for _, m := range members {
-		if err := f(seen.name(m.Key), m); err != nil {
+		name := seen.name(m.Key)
+		if string(bytes.TrimSpace(m.Raw)) == "null" {
+			continue
+		}
+		if err := f(name, m); err != nil {
 			return err
 		}
 	}
@@ -290,24 +260,4 @@ func eachElement(raw []byte, limit int, f func(raw []byte) error) error {
 		}
 	}
 	return nil
-}
-
-// MarshalJSON writes a bundle of version 0.3 that is signed with a key: the form
-// that [New] makes. The same bundle always gives the same bytes.
-func (b *Bundle) MarshalJSON() ([]byte, error) {
-	if b.Envelope == nil || b.KeyHint == nil || b.MediaType != MediaType {
-		return nil, errors.New("bundle: only a version 0.3 bundle with an envelope and a key hint can be written")
-	}
-	out := make([]byte, 0, base64.StdEncoding.EncodedLen(len(b.Envelope.Payload))+1024)
-	out = append(out, `{"mediaType":"`+MediaType+`","verificationMaterial":{"publicKey":{"hint":`...)
-	out = appendString(out, *b.KeyHint)
-	out = append(out, `}},"dsseEnvelope":`...)
-	out = b.Envelope.AppendJSON(out)
-	return append(out, '}'), nil
-}
-
-// New makes a version 0.3 bundle of an envelope signed with the key that hint
-// points at.
-func New(e *Envelope, hint string) *Bundle {
-	return &Bundle{MediaType: MediaType, Envelope: e, KeyHint: &hint}
 }

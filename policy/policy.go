@@ -16,6 +16,13 @@ const Signature = "signature"
 // requirement, nothing can be met.
 type Policy struct {
 	Requirements []Requirement
+	// Identities are those whose certificates count; any of them does.
+	Identities []Identity
+	// Logs, Timestamps and SCTs are how many different authorities have to vouch for a
+	// signature in each way. 0 asks for one of each kind that the trusted root names.
+	Logs, Timestamps, SCTs int
+	// AllowPending lets signatures count that have a timestamp and are not logged yet.
+	AllowPending bool
 	// AllowLegacy lets evidence in cosign's older tag-based form count.
 	AllowLegacy bool
 	// AcceptIndexSBOM lets an SBOM or a vulnerability result attached to an index

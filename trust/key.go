@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 )
 
 // Limits on keys and what is verified with them.
@@ -46,9 +45,8 @@ var (
 type Key struct {
 	// Name tells people which key this is, such as the path it was read from.
 	Name string
-	// From and Until bound the time in which signatures count; a zero time is no
-	// bound. Both ends are inclusive.
-	From, Until time.Time
+	// Validity is the time in which signatures count.
+	Validity Window
 
 	public crypto.PublicKey
 	der    []byte
@@ -131,11 +129,6 @@ func (k Key) Algorithm() string {
 		return "none"
 	}
 	return a.name
-}
-
-// ValidAt reports whether signatures of time t count.
-func (k Key) ValidAt(t time.Time) bool {
-	return (k.From.IsZero() || !t.Before(k.From)) && (k.Until.IsZero() || !t.After(k.Until))
 }
 
 // Verify checks sig over everything that message gives. The hash follows from the

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"time"
@@ -37,6 +38,9 @@ type Piece struct {
 	// payload, decoded from base64 and as JSON.
 	Signature []byte
 	LogBundle []byte
+	// Certificate, Chain and Timestamp are what a layer of either older form carries of
+	// a keyless signature: PEM, PEM and JSON.
+	Certificate, Chain, Timestamp []byte
 	// Defect is what is wrong with the manifest around it, so that Content was not
 	// read.
 	Defect error
@@ -87,8 +91,11 @@ type signed struct {
 	payload     []byte  // the statement or simple signing payload; nil: the artifact itself
 	payloadType *string // of an envelope
 	hint        string
-	keyless     bool
 	logEntries  []bundle.LogEntry
+
+	certificates [][]byte // DER, the signer's first; empty: signed with a key
+	timestamps   [][]byte // RFC 3161, DER
+	envelope     []byte   // the envelope's own bytes, where the form keeps them
 }
 
 // assess puts one piece of evidence on the digest on through every check.
@@ -108,8 +115,11 @@ func (s *assessor) assess(on digest.Digest, p Piece) assessment {
 	}
 	s.checkPayloadType(&a, evidence)
 	a.payload = payloadDigest(evidence.payload)
-	s.checkSignature(&a, evidence)
-	s.checkLogEntries(&a, evidence)
+	if len(evidence.certificates) > 0 {
+		s.checkCertified(&a, evidence)
+	} else {
+		s.checkKeySigned(&a, evidence)
+	}
 	s.checkPayload(&a, on, p.Form, evidence)
 	return a
 }
@@ -121,38 +131,17 @@ func (s *assessor) open(a *assessment, p Piece) (signed, error) {
 	if p.Defect != nil {
 		return signed{}, p.Defect
 	}
-	switch p.Form {
-	case FormLegacySignature:
-		a.predicateType = bundle.PredicateSignature
-		entries, err := legacyLogEntries(p.LogBundle)
-		return signed{
-			message:   func() io.Reader { return bytes.NewReader(p.Content) },
-			signature: p.Signature, payload: p.Content, logEntries: entries,
-		}, err
-	case FormLegacyAttestation:
-		envelope, err := bundle.ParseEnvelope(p.Content)
-		if err != nil {
-			return signed{}, err
-		}
-		if len(envelope.Signatures) != 1 {
-			return signed{}, fmt.Errorf("%w: %d signatures in the envelope, one is wanted", bundle.ErrFormat, len(envelope.Signatures))
-		}
-		entries, err := legacyLogEntries(p.LogBundle)
-		if err != nil {
-			return signed{}, err
-		}
-		return s.openEnvelope(a, envelope, signed{logEntries: entries})
+	if p.Form.legacy() {
+		return s.openLegacy(a, p)
 	}
 	b, err := bundle.Parse(p.Content)
 	if err != nil {
 		return signed{}, err
 	}
-	evidence := signed{keyless: b.KeyHint == nil, logEntries: b.LogEntries}
+	evidence := signed{certificates: b.Certificates, logEntries: b.LogEntries, timestamps: b.Timestamps}
 	if b.KeyHint != nil {
 		evidence.hint = *b.KeyHint
 		a.report.ClaimedSigner = "key " + printable(evidence.hint)
-	} else {
-		a.report.ClaimedSigner = "certificate"
 	}
 	if b.Envelope != nil {
 		return s.openEnvelope(a, b.Envelope, evidence)
@@ -193,6 +182,9 @@ func (s *assessor) openMessage(a *assessment, m *bundle.MessageSignature, eviden
 	if err := s.ownFormat(); err != nil {
 		return signed{}, err
 	}
+	if err := s.sameDigest(m); err != nil {
+		return signed{}, err
+	}
 	evidence.signature = m.Signature
 	evidence.message = func() io.Reader { return &lazyReader{open: s.artifact} }
 	return evidence, nil
@@ -221,67 +213,13 @@ func (s *assessor) ownFormat() error {
 	return nil
 }
 
-// checkSignature looks for the trusted key that made the signature. The evidence's
-// own hint only decides which key is tried first.
-func (s *assessor) checkSignature(a *assessment, evidence signed) {
-	if evidence.keyless {
-		a.check(CheckSignature, "trusted keys", fmt.Errorf("it is signed with a certificate, and only keys were given as trusted"))
-		return
+// sameDigest refuses a message signature that says it is about other bytes: tools that
+// show the claim would show something that was never checked.
+func (s *assessor) sameDigest(m *bundle.MessageSignature) error {
+	if len(m.Digest) == 0 {
+		return nil
 	}
-	if len(evidence.signature) == 0 {
-		a.check(CheckSignature, "trusted keys", fmt.Errorf("there is no signature"))
-		return
-	}
-	cause := trust.ErrSignature
-	for _, key := range hintFirst(s.root.Keys, evidence.hint) {
-		err := key.Verify(evidence.message(), evidence.signature)
-		if err != nil {
-			if len(s.root.Keys) == 1 || key.Hint() == evidence.hint {
-				cause = fmt.Errorf("%s: %w", key.Name, err)
-			}
-			continue
-		}
-		a.signer = Signer{Key: key.Name, Fingerprint: key.Fingerprint(), Algorithm: key.Algorithm()}
-		a.check(CheckSignature, "key "+key.Name, nil)
-		s.checkValidity(a, key)
-		return
-	}
-	if evidence.hint != "" && !hinted(s.root.Keys, evidence.hint) {
-		cause = fmt.Errorf("it is by another key than those trusted: %w", cause)
-	}
-	a.check(CheckSignature, fmt.Sprintf("%d trusted keys", len(s.root.Keys)), cause)
-}
-
-func (s *assessor) checkValidity(a *assessment, key trust.Key) {
-	if key.From.IsZero() && key.Until.IsZero() {
-		return
-	}
-	var err error
-	if !key.ValidAt(s.now) {
-		err = fmt.Errorf("the key may be used from %s until %s", key.From, key.Until)
-	}
-	a.check(CheckKeyValidity, s.now.UTC().Format(time.RFC3339), err)
-}
-
-func hintFirst(keys []trust.Key, hint string) []trust.Key {
-	var first, rest []trust.Key
-	for _, k := range keys {
-		if k.Hint() == hint {
-			first = append(first, k)
-		} else {
-			rest = append(rest, k)
-		}
-	}
-	return append(first, rest...)
-}
-
-func hinted(keys []trust.Key, hint string) bool {
-	for _, k := range keys {
-		if k.Hint() == hint {
-			return true
-		}
-	}
-	return false
+	return sameHash(hashValue{Value: hex.EncodeToString(m.Digest)}, &lazyReader{open: s.artifact})
 }
 
 // checkPayload checks what was signed: that it is a statement, about this digest,

@@ -13,14 +13,15 @@ import (
 )
 
 // Find reads the evidence about one digest until enough says so or all of it was
-// read, and returns what signers in root have truly signed about it. It is for those
+// read, and returns what signers whom root and p accept have truly
+// signed about it. It is for those
 // who are about to add evidence and want to know what is there already: where enough
 // never said yes and something could not be read, the error wraps [ErrInconclusive].
 // What is labelled as one of types is read first.
-func Find(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, types []policy.Type, enough func([]Verified) bool) ([]Verified, error) {
+func Find(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, types []policy.Type, enough func([]Verified) bool) ([]Verified, error) {
 	d := &dossier{
 		on: subject.Digest(), sources: sources, limits: Limits{}.withDefaults(),
-		assessor: &assessor{root: root, policy: policy.Policy{AllowLegacy: true}, subject: subject, now: time.Now()},
+		assessor: &assessor{root: root, policy: p, subject: subject, now: time.Now()},
 	}
 	d.done = func() bool { return enough(d.all()) }
 	if err := d.complete(ctx, types); err != nil {

@@ -190,7 +190,7 @@ func TestThrottledListing(t *testing.T) {
 		t.Errorf("satisfied: got %v, warnings %v", err, report.Warnings)
 	}
 	// Who is about to attach may not conclude that it is not there.
-	found, err := verify.Find(ctx, w.arm64, []verify.Source{throttled{}}, trusting(w.alice), nil, func(f []verify.Verified) bool { return len(f) > 0 })
+	found, err := verify.Find(ctx, w.arm64, []verify.Source{throttled{}}, trusting(w.alice), policy.Policy{}, nil, func(f []verify.Verified) bool { return len(f) > 0 })
 	if !errors.Is(err, verify.ErrInconclusive) {
 		t.Errorf("find: got %v, %v", found, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/sign"
+	"github.com/hallmark-project/hallmark/trust"
 	"github.com/hallmark-project/hallmark/verify"
 )
 
@@ -44,10 +45,10 @@ func (w *world) legacyLayer(by *sign.KeySigner, payload []byte) object {
 }
 
 // logBundle is the annotation with a log entry, about a hash and a signature.
-func logBundle(t *testing.T, hash, signature string) string {
+func logBundle(t *testing.T, hash, signature string, by trust.Key) string {
 	t.Helper()
 	body, err := json.Marshal(object{"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": object{
-		"data": object{"hash": object{"algorithm": "sha256", "value": hash}}, "signature": object{"content": signature}}})
+		"data": object{"hash": object{"algorithm": "sha256", "value": hash}}, "signature": object{"content": signature, "publicKey": object{"content": by.PEM()}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func (w *world) loggedLayer(payload, logged []byte, signature string) object {
 	}
 	layer := w.rawBlob(bundle.MediaTypeSimpleSigning, payload)
 	layer["annotations"] = object{"dev.cosignproject.cosign/signature": encoded(sig),
-		"dev.sigstore.cosign/bundle": logBundle(w.t, hex.EncodeToString(sum[:]), signature)}
+		"dev.sigstore.cosign/bundle": logBundle(w.t, hex.EncodeToString(sum[:]), signature, w.alice.Public())}
 	return layer
 }
 

@@ -1,6 +1,13 @@
 package verify
 
-import "github.com/opencontainers/go-digest"
+import (
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/bundle"
+)
 
 // Outcome is how a check ended.
 type Outcome string
@@ -23,6 +30,13 @@ const (
 	CheckSubject     = "subject"      // it is about the very digest asked for
 	CheckRepository  = "repository"   // it names the repository asked for
 	CheckLogEntry    = "log entry"    // a log entry that is there is about this signature
+
+	CheckCertificate  = "certificate"              // it can be read, and names one signer
+	CheckTimestamp    = "timestamp"                // a trusted authority says when it was signed
+	CheckLogInclusion = "log inclusion"            // a trusted log holds it
+	CheckChain        = "certificate chain"        // a trusted authority issued it, valid at that time
+	CheckSCT          = "certificate transparency" // a trusted log knows the certificate
+	CheckIdentity     = "identity"                 // it names a signer whom the policy accepts
 )
 
 // Fact is one check: what was checked, against what, how it ended and why.
@@ -115,9 +129,28 @@ type Verified struct {
 	Repository    string        `json:"repository,omitempty"` // as the signed statement names it
 }
 
-// Signer is who signed: a trusted key.
+// Signer is who signed: a trusted key, or the identity in a certificate.
 type Signer struct {
-	Key         string `json:"key"` // the name it was trusted under
-	Fingerprint string `json:"fingerprint"`
-	Algorithm   string `json:"algorithm"`
+	Key         string         `json:"key,omitempty"` // the name it was trusted under
+	Identity    string         `json:"identity,omitempty"`
+	Issuer      string         `json:"issuer,omitempty"`
+	Claims      *bundle.Claims `json:"claims,omitempty"`
+	Fingerprint string         `json:"fingerprint"` // SHA-256 of the key or certificate
+	Algorithm   string         `json:"algorithm"`
+
+	// What vouches for it, where a trusted root was asked.
+	Instance             string      `json:"trustedRoot,omitempty"`
+	Times                []time.Time `json:"signedAt,omitempty"` // by trusted authorities
+	Logs                 []string    `json:"logs,omitempty"`
+	TimestampAuthorities []string    `json:"timestampAuthorities,omitempty"`
 }
+
+// Name tells people who signed.
+func (s Signer) Name() string {
+	if s.Identity == "" {
+		return "key " + s.Key
+	}
+	return fmt.Sprintf("%s (issuer %s)", printable(s.Identity), printable(s.Issuer))
+}
+
+func fingerprint(der []byte) string { return digest.FromBytes(der).Encoded() }

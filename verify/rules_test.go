@@ -136,7 +136,7 @@ func TestRules(t *testing.T) {
 			w.attachContent(w.amd64, w.edited(signature, func(b object) {
 				b["verificationMaterial"] = object{"certificate": object{"rawBytes": "AAAA"}}
 			}), signature.Type)
-		}, verify.ErrRejected, verify.CheckSignature},
+		}, verify.ErrRejected, verify.CheckIdentity},
 		{"a signature over bytes does not speak about an image", "signature", func(w *world) {
 			w.attachContent(w.amd64, w.messageSignature(w.amd64.Raw()), signature.Type)
 		}, verify.ErrRejected, verify.CheckFormat},
@@ -151,7 +151,12 @@ func TestRules(t *testing.T) {
 		}, nil, ""},
 		{"log entry about another signature", "signature", func(w *world) {
 			w.attachContent(w.amd64, w.logged(w.payload(w.amd64, signature), func(spec object) {
-				spec["signature"] = object{"content": []byte("another")}
+				spec["signature"].(object)["content"] = []byte("another")
+			}), signature.Type)
+		}, verify.ErrRejected, verify.CheckLogEntry},
+		{"log entry about another key", "signature", func(w *world) {
+			w.attachContent(w.amd64, w.logged(w.payload(w.amd64, signature), func(spec object) {
+				spec["signature"].(object)["publicKey"] = object{"content": w.mallory.Public().PEM()}
 			}), signature.Type)
 		}, verify.ErrRejected, verify.CheckLogEntry},
 		{"log entry about other content", "signature", func(w *world) {
@@ -232,7 +237,7 @@ func (w *world) logged(payload []byte, edit func(spec object)) []byte {
 	raw, err := io.ReadAll(bundle.PAE(bundle.PayloadType, payload))
 	w.must(err)
 	sum := sha256.Sum256(raw)
-	spec := object{"signature": object{"content": b.Envelope.Signatures[0].Sig},
+	spec := object{"signature": object{"content": b.Envelope.Signatures[0].Sig, "publicKey": object{"content": w.alice.Public().PEM()}},
 		"data": object{"hash": object{"algorithm": "sha256", "value": hex.EncodeToString(sum[:])}}}
 	if edit != nil {
 		edit(spec)
@@ -243,7 +248,7 @@ func (w *world) logged(payload []byte, edit func(spec object)) []byte {
 	w.must(err)
 	var doc object
 	w.must(json.Unmarshal(content, &doc))
-	doc["verificationMaterial"].(object)["tlogEntries"] = []object{{"canonicalizedBody": body,
+	doc["verificationMaterial"].(object)["tlogEntries"] = []object{{"canonicalizedBody": body, "inclusionProof": object{},
 		"kindVersion": object{"kind": "hashedrekord", "version": "0.0.1"}}}
 	content, err = json.Marshal(doc)
 	w.must(err)
@@ -270,7 +275,7 @@ func TestKeyValidity(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			key := w.alice.Public()
-			key.From, key.Until = c.from, c.until
+			key.Validity = trust.Window{From: c.from, Until: c.until}
 			_, report, err := verify.Verify(context.Background(), w.amd64, w.sources(), trust.Root{Keys: []trust.Key{key}},
 				require(t, "signature"), verify.Options{Now: now})
 			if !errors.Is(err, c.want) {

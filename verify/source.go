@@ -147,6 +147,9 @@ const maxLegacyLayers = 1_000
 const (
 	annotationSignature = "dev.cosignproject.cosign/signature"
 	annotationLogBundle = "dev.sigstore.cosign/bundle"
+	annotationCert      = "dev.sigstore.cosign/certificate"
+	annotationChain     = "dev.sigstore.cosign/chain"
+	annotationTimestamp = "dev.sigstore.cosign/rfc3161timestamp"
 )
 
 // Candidates lists both tags without looking whether they are there: reading them
@@ -184,7 +187,9 @@ func readLayers(ctx context.Context, f oci.Fetcher, layers []oci.Descriptor, as 
 		return &oci.TooLargeError{What: "the number of layers of " + as.Source, Limit: maxLegacyLayers}
 	}
 	for _, layer := range layers {
-		piece := Piece{Digest: layer.Digest, Source: as.Source, LogBundle: []byte(layer.Annotations[annotationLogBundle])}
+		piece := Piece{Digest: layer.Digest, Source: as.Source, LogBundle: []byte(layer.Annotations[annotationLogBundle]),
+			Certificate: []byte(layer.Annotations[annotationCert]), Chain: []byte(layer.Annotations[annotationChain]),
+			Timestamp: []byte(layer.Annotations[annotationTimestamp])}
 		var err error
 		switch layer.MediaType {
 		case bundle.MediaTypeSimpleSigning:

@@ -62,10 +62,17 @@ func Verify(ctx context.Context, subject oci.Subject, sources []Source, root tru
 	switch {
 	case len(p.Requirements) == 0:
 		return nil, report, fmt.Errorf("%w: the policy has no requirement", ErrNothingAsked)
-	case len(root.Keys) == 0:
-		return nil, report, fmt.Errorf("%w: no key is trusted", ErrNothingAsked)
+	case len(root.Keys) == 0 && len(p.Identities) == 0:
+		return nil, report, fmt.Errorf("%w: no key and no identity is trusted", ErrNothingAsked)
+	case len(p.Identities) > 0 && len(root.Instances) == 0:
+		return nil, report, fmt.Errorf("%w: no trusted root that could vouch for an identity", ErrNothingAsked)
 	case subject.Digest() == "":
 		return nil, report, fmt.Errorf("%w: no subject", ErrNothingAsked)
+	}
+	for _, identity := range p.Identities {
+		if err := identity.Check(); err != nil {
+			return nil, report, fmt.Errorf("%w: %w", ErrNothingAsked, err)
+		}
 	}
 	c, err := newTrial(subject, sources, root, p, o)
 	if err != nil {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,7 +32,11 @@ type App struct {
 	// there, and is nil where nobody can be asked.
 	Terminal bool
 	Prompt   func(text string) ([]byte, error)
-	Now      func() time.Time
+	// Confirm asks a person yes or no, and is nil where nobody can be asked.
+	Confirm func(text string) bool
+	Now     func() time.Time
+	// Sleep waits between attempts; nil is the system's clock.
+	Sleep func(context.Context, time.Duration) error
 
 	quiet    bool
 	timeout  time.Duration
@@ -50,7 +56,7 @@ func Main() int {
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
-		app.Prompt = app.askTerminal
+		app.Prompt, app.Confirm = app.askTerminal, app.confirmTerminal
 	}
 	return app.Run(ctx, os.Args[1:])
 }
@@ -116,7 +122,7 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 	f.DurationVar(&a.timeout, "timeout", 30*time.Minute, "give up after this `long`")
 	root.SetGlobalNormalizationFunc(cosignNames)
 	root.AddCommand(a.keysCommand(), a.sbomCommand(), a.signCommand(), a.attestCommand(), a.releaseCommand(),
-		a.verifyCommand(), a.treeCommand(), a.showCommand(), a.versionCommand())
+		a.verifyCommand(), a.treeCommand(), a.showCommand(), a.trustCommand(), a.sandboxCommand(), a.versionCommand())
 	return root
 }
 
@@ -189,6 +195,15 @@ func (a *App) askTerminal(text string) ([]byte, error) {
 	secret, err := term.ReadPassword(int(os.Stdin.Fd()))
 	fmt.Fprintln(os.Stderr)
 	return secret, err
+}
+
+// confirmTerminal asks yes or no; anything but yes is no.
+func (a *App) confirmTerminal(text string) bool {
+	fmt.Fprint(os.Stderr, text)
+	defer endOnInterrupt(int(os.Stdin.Fd()))()
+	line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes"
 }
 
 // wants makes a wrong number of arguments bad input.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hallmark-project/hallmark/attest"
 	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/oidc"
+	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/sbom"
 	"github.com/hallmark-project/hallmark/sign"
 	"github.com/hallmark-project/hallmark/trust"
@@ -66,7 +68,7 @@ var classes = []class{
 	{exitInconclusive, func(err error) bool { return errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded) },
 		"Nothing is decided. Try again, or allow more with --timeout."},
 	{exitUsage, as(anyOf[usageError]), ""},
-	{exitUsage, is(verify.ErrNothingAsked), "Say whom you trust: --key PUBLIC_KEY."},
+	{exitUsage, is(verify.ErrNothingAsked), "Say whom you trust: --key PUBLIC_KEY, or --certificate-identity NAME with --certificate-oidc-issuer URL, or --github-repo OWNER/REPO."},
 	{exitUsage, is(verify.ErrPlatform), "'hallmark tree SUBJECT' lists the platforms."},
 	{exitRejected, is(verify.ErrRejected), ""},
 	{exitUsage, is(sign.ErrPassword), "The password is taken from --password-file, HALLMARK_PASSWORD or COSIGN_PASSWORD, else asked for on a terminal."},
@@ -85,6 +87,22 @@ var classes = []class{
 	{exitUsage, is(sbom.ErrLayerType), ""},
 	{exitUsage, is(sbom.ErrMalformed), "The image is broken; if it comes from a registry, try again once."},
 	{exitUsage, is(sbom.ErrLimit), ""},
+	{exitUsage, is(trust.ErrTrustedRoot), "A trusted root comes from 'hallmark trust init', or is the trusted_root.json of a deployment."},
+	{exitUsage, is(trust.ErrSigningConfig), "A signing configuration names the services of a deployment; 'hallmark trust create' writes one."},
+	{exitUsage, is(trust.ErrNoService), "Fetch a newer one with 'hallmark trust update', or name one with --signing-config."},
+	{exitUsage, is(trust.ErrUninitialized), "'hallmark trust init' sets it up."},
+	{exitRejected, is(trust.ErrTampered), "Do not trust this mirror. What was trusted before is still in use."},
+	{exitInconclusive, is(trust.ErrUpdate), "What was trusted before is still in use. Try again when the network is there, or use --offline."},
+	{exitInconclusive, is(errStale), "Fetch it anew with 'hallmark trust update'."},
+	{exitUsage, is(policy.ErrIdentity), ""},
+	{exitUsage, is(oidc.ErrNoIdentity), ""},
+	{exitUsage, is(oidc.ErrToken), "Nothing was sent. Ask the provider for a token with the audience sigstore that has not expired."},
+	{exitInconclusive, as(anyOf[*oidc.ProviderError]), "No identity, so nothing was signed. Try again later."},
+	{exitUsage, is(sign.ErrLogLater), "Sign without --log-later, or with a signing configuration that has both."},
+	{exitUsage, is(sign.ErrTooLargeToLog), ""},
+	{exitUsage, as((*sign.ServiceError).Refused), "The service refused what was sent, so that trying again does not help. Nothing was attached."},
+	{exitInconclusive, as(anyOf[*sign.ServiceError]), "Nothing was attached. Try again later; 'release --log-later' signs now and logs later where only the log is down."},
+	{exitInconclusive, is(sign.ErrCertificate), "Nothing was signed. The trusted root and the signing configuration must be of the same deployment."},
 	{exitUsage, is(oci.ErrReference), "See 'hallmark --help' for how a subject is written."},
 	{exitUsage, is(oci.ErrLayout), "oci:DIR wants a folder (or .tar) with oci-layout, index.json and blobs."},
 	{exitUsage, is(oci.ErrReadOnly), "Unpack the archive into a folder first."},
@@ -121,6 +139,10 @@ func classify(err error) class {
 func (a *App) finish(err error) int {
 	if err == nil {
 		return exitDone
+	}
+	var sandbox sandboxError
+	if errors.As(err, &sandbox) { // it has said itself what is wrong
+		return int(sandbox)
 	}
 	c := classify(err)
 	var shown shownError

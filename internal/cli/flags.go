@@ -25,6 +25,12 @@ func cosignNames(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		name = "plain-http"
 	case "outfile":
 		name = "output-file"
+	case "certificate-github-workflow-ref":
+		name = "certificate-source-ref"
+	case "certificate-github-workflow-sha":
+		name = "certificate-source-digest"
+	case "certificate-github-workflow-trigger":
+		name = "certificate-build-trigger"
 	}
 	return pflag.NormalizedName(name)
 }
@@ -171,6 +177,14 @@ type target struct {
 	subject  oci.Subject
 	// elsewhere names the evidence's place if it is not the image's repository.
 	elsewhere string
+}
+
+// place is the store that holds the evidence, as a reference.
+func (t *target) place() string {
+	if t.elsewhere != "" {
+		return t.elsewhere
+	}
+	return t.ref.Place()
 }
 
 // resolve pins a subject once; every later step uses its digest. listing says that

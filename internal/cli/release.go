@@ -13,16 +13,17 @@ import (
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/sbom"
+	"github.com/hallmark-project/hallmark/sign"
 	"github.com/hallmark-project/hallmark/verify"
 )
 
 type releaseOptions struct {
-	key      keyFlags
+	signer   signerFlags
 	evidence evidenceFlags
 	formats  []string
 	output   outputFlag
 	refresh  bool
-	yes      bool
+	spool    string
 }
 
 func (a *App) releaseCommand() *cobra.Command {
@@ -33,18 +34,24 @@ func (a *App) releaseCommand() *cobra.Command {
 attestations, sign the image (the index and each platform), attach everything, and
 verify what was written by reading it back.
 
-It can be run again: what this key has signed already is left as it is, what is missing
-is added. A run that was cut off is finished by the next one.`,
+It can be run again: what this signer has signed already is left as it is, what is missing
+is added. A run that was cut off is finished by the next one.
+
+Without --key, the identity of the job or of a person signs, with one certificate for
+everything. If the log is down, --log-later signs all the same: verifiers reject that as
+"not yet logged" until 'hallmark trust flush', or the next release, has completed it.`,
 		Example: `  hallmark release --key release.key registry.example.com/app:v1
-  hallmark release --key release.key --format spdx-json oci:layout:v1 -o json`,
+  hallmark release --key release.key --format spdx-json oci:layout:v1 -o json
+  hallmark release ghcr.io/octo/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runRelease(cmd.Context(), args[0], o) },
 	}
-	o.key.add(cmd)
+	o.signer.add(cmd)
 	o.evidence.add(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.formats, "format", []string{string(sbom.SPDXJSON), string(sbom.CycloneDXJSON)}, "SBOM `formats`: spdx-json, cyclonedx-json, syft-json")
-	f.BoolVar(&o.refresh, "refresh", false, "generate the SBOMs anew although this key has attested some, and attach them if they differ")
-	f.BoolVarP(&o.yes, "yes", "y", false, "accepted for scripts written for cosign; nothing is ever asked")
+	f.BoolVar(&o.refresh, "refresh", false, "generate the SBOMs anew although this signer has attested some, and attach them if they differ")
+	f.BoolVar(&o.signer.logLater, "log-later", false, "sign with certificate and timestamp now, and log with 'trust flush' or the next release (log of version 2 only)")
+	f.StringVar(&o.spool, "spool", "", "`folder` that remembers what is to be logged (HALLMARK_SPOOL; else in the user's state folder)")
 	o.output.add(cmd)
 	return cmd
 }
@@ -67,14 +74,23 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 	if err != nil {
 		return err
 	}
-	signer, t, err := a.toSign(ctx, o.key, text, o.evidence)
+	author, t, err := a.toSign(ctx, o.signer, text, o.evidence)
 	if err != nil {
 		return err
 	}
 	if t.evidence == nil {
 		return usagef("%s: a release is of an image; files are signed with 'hallmark sign --bundle FILE %s'", text, text)
 	}
-	r := release{app: a, target: t, formats: formats, refresh: o.refresh, writer: writer{app: a, store: t.evidence, signer: signer}}
+	w := writer{app: a, store: t.evidence, place: t.place(), author: author}
+	if author.notary != nil && o.signer.key.key == "" {
+		if w.spool, err = a.spool(o.spool); err != nil {
+			return err
+		}
+		if err := a.flushFirst(ctx, w.spool, author.notary); err != nil {
+			return err
+		}
+	}
+	r := release{app: a, target: t, formats: formats, refresh: o.refresh, writer: w}
 	if err := r.run(ctx); err != nil {
 		return err
 	}
@@ -85,8 +101,33 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 	if err := a.printRows(t.subject.String(), r.writer.rows); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.Out, "Verified by reading it back.")
+	last := "Verified by reading it back."
+	if o.signer.logLater {
+		last = "Verified by reading it back, but for the log: run 'hallmark trust flush' when it is up again. Until then verifiers reject this."
+	}
+	_, err = fmt.Fprintln(a.Out, last)
 	return err
+}
+
+// flushFirst completes what earlier runs left to be logged. That the log is still down
+// is no reason to stop: this run may log later as well.
+func (a *App) flushFirst(ctx context.Context, from spool, notary *sign.Notary) error {
+	if notary.Later {
+		return nil
+	}
+	rows, err := a.flush(ctx, from, notary)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		a.message("Warning: what an earlier release left to be logged is not logged yet: %v", err)
+	}
+	for _, row := range rows {
+		if row.Status == statusLogged {
+			a.message("Logged the pending %s of %s.", row.PredicateType, row.Subject)
+		}
+	}
+	return nil
 }
 
 func parseFormats(names []string) ([]sbom.Format, error) {
@@ -131,8 +172,8 @@ func (r *release) run(ctx context.Context) error {
 			return err
 		}
 	}
-	r.added = len(r.writer.pending)
-	if err := r.writer.attach(ctx); err != nil {
+	r.added = len(r.writer.todo)
+	if err := r.writer.finish(ctx); err != nil {
 		return err
 	}
 	return r.verify(ctx, digests)
@@ -213,15 +254,14 @@ func (r *release) releaseOne(ctx context.Context, on oci.Platform, found []verif
 			}
 			present = evidenceOf(found, digest.FromBytes(payload))
 		}
-		if err := r.writer.add(ctx, claim{on, p}, present); err != nil {
-			return err
-		}
+		r.writer.add(claim{on, p}, present)
 	}
 	signed, err := signaturePayload(on.Subject)
 	if err != nil {
 		return err
 	}
-	return r.writer.add(ctx, claim{on, attest.Signature()}, evidenceOf(found, signed))
+	r.writer.add(claim{on, attest.Signature()}, evidenceOf(found, signed))
+	return nil
 }
 
 // documents generates the SBOMs of some predicate types from one reading.
@@ -243,10 +283,10 @@ func (r *release) documents(ctx context.Context, on oci.Platform, types []string
 	return out, nil
 }
 
-// verify reads everything back and judges it as a stranger with the public key would.
+// verify reads everything back and judges it as a stranger would who trusts the signer.
 func (r *release) verify(ctx context.Context, digests []oci.Platform) error {
-	p := r.app.progress("Verifying")
-	defer p.end()
+	shown := r.app.progress("Verifying")
+	defer shown.end()
 	sources := []verify.Source{verify.Attached(r.target.evidence)}
 	signature, err := policy.ParseType(policy.Signature)
 	if err != nil {
@@ -259,8 +299,10 @@ func (r *release) verify(ctx context.Context, digests []oci.Platform) error {
 		for _, uri := range r.sbomTypes(on) {
 			requirements = append(requirements, policy.Requirement{Type: policy.TypeOf(uri)})
 		}
+		p := r.writer.author.policy
+		p.Requirements = requirements
 		group.Go(func() error {
-			_, _, err := verify.Verify(ctx, on.Subject, sources, r.writer.root(), policy.Policy{Requirements: requirements}, verify.Options{})
+			_, _, err := verify.Verify(ctx, on.Subject, sources, r.writer.author.root, p, verify.Options{})
 			if err != nil {
 				return fmt.Errorf("what was written does not verify when read back: %w", err)
 			}

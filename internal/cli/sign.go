@@ -13,22 +13,20 @@ import (
 )
 
 type signOptions struct {
-	key       keyFlags
+	signer    signerFlags
 	evidence  evidenceFlags
 	recursive bool
 	platforms []string
 	bundle    string
 	output    outputFlag
-	yes       bool
 }
 
 func (o *signOptions) add(cmd *cobra.Command) {
-	o.key.add(cmd)
+	o.signer.add(cmd)
 	o.evidence.add(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
 	f.StringVar(&o.bundle, "bundle", "", "write the signed bundle to this `file` (for a file: the only place it goes)")
-	f.BoolVarP(&o.yes, "yes", "y", false, "accepted for scripts written for cosign; nothing is ever asked")
 	o.output.add(cmd)
 }
 
@@ -37,12 +35,17 @@ func (a *App) signCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sign SUBJECT", Short: "Vouch for an image, an index or a file", Args: wants(cobra.ExactArgs(1)),
 		Long: `Sign a subject and attach the signature to it. A tag is resolved once; what is signed
-is the digest. Signing again with the same key adds nothing.
+is the digest. Signing again as the same signer adds nothing.
+
+Without --key, the identity of the job or of a person signs: a token from the CI system,
+a file or a browser is exchanged for a certificate that lives for minutes, and the log and
+the timestamp authorities of the signing configuration witness the signature.
 
 With --recursive, every platform of an index is signed besides the index itself.`,
 		Example: `  hallmark sign --key release.key registry.example.com/app@sha256:…
   hallmark sign --key release.key --recursive registry.example.com/app:v1
-  hallmark sign --key release.key --bundle app.tgz.sigstore.json file:app.tgz`,
+  hallmark sign --key release.key --bundle app.tgz.sigstore.json file:app.tgz
+  hallmark sign --provider github ghcr.io/octo/app@sha256:…`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runSign(cmd.Context(), args[0], o, attest.Signature())
 		},
@@ -67,7 +70,7 @@ func (a *App) attestCommand() *cobra.Command {
 		Use: "attest SUBJECT", Short: "Attach a signed statement about an image or a file", Args: wants(cobra.ExactArgs(1)),
 		Long: `Sign a predicate about a subject and attach the attestation to it. The predicate is
 checked against its type first, and its bytes are kept as they are. Attesting the same
-again with the same key adds nothing.
+again as the same signer adds nothing.
 
 An SBOM or a vulnerability report describes one platform: of an index, name it with
 --platform.`,
@@ -113,7 +116,7 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 	if err != nil {
 		return err
 	}
-	signer, t, err := a.toSign(ctx, o.key, text, o.evidence)
+	author, t, err := a.toSign(ctx, o.signer, text, o.evidence)
 	if err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 	if err != nil {
 		return err
 	}
-	w := writer{app: a, store: t.evidence, signer: signer, bundleFile: o.bundle}
+	w := writer{app: a, store: t.evidence, author: author, bundleFile: o.bundle}
 	claims := make([]claim, len(subjects))
 	for i, subject := range subjects {
 		claims[i] = claim{subject, p}

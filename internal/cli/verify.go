@@ -24,6 +24,9 @@ type verifyOptions struct {
 	platforms       []string
 	bundles         []string
 	evidence        evidenceFlags
+	trust           trustFlags
+	identity        identityFlags
+	ignoreLog       bool
 	noLegacy        bool
 	acceptIndexSBOM bool
 	checkRepository bool
@@ -45,15 +48,23 @@ A signature on an index vouches for its platforms. SBOMs and vulnerability repor
 describe one platform and must be on each; other attestations count from the index or
 from every platform.
 
-Several --key are alternatives: one of them must have signed.`,
+Whom you trust is said with --key, or by identity: --certificate-oidc-issuer with
+--certificate-identity, or --github-repo. Keys and the identity are alternatives: one of
+them must have signed. Keyless signatures are judged under the trusted root, whose
+authorities must vouch for the certificate, its time and the log entry; a signature by
+--key needs a log entry if --trusted-root is given as well.`,
 		Example: `  hallmark verify --key release.pub registry.example.com/app:v1
   hallmark verify --key release.pub --require signature --require spdx registry.example.com/app:v1
-  hallmark verify --key release.pub --bundle app.tgz.sigstore.json file:app.tgz`,
+  hallmark verify --key release.pub --bundle app.tgz.sigstore.json file:app.tgz
+  hallmark verify --github-repo octo/app --certificate-source-ref refs/heads/main ghcr.io/octo/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runVerify(cmd.Context(), args, o) },
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringArrayVar(&o.keys, "key", nil, "public key that is trusted: a `path` or env://NAME; may be repeated")
+	o.identity.add(cmd)
+	o.trust.add(cmd)
+	f.BoolVar(&o.ignoreLog, "insecure-ignore-tlog", false, "signatures by --key need no log entry although --trusted-root is given")
 	f.StringSliceVar(&o.require, "require", nil, "`type` of evidence that must be there; may be repeated")
 	f.StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
 	f.StringArrayVar(&o.bundles, "bundle", nil, "`file` with a Sigstore bundle to take evidence from, besides what is attached; may be repeated")
@@ -112,13 +123,18 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 	if err := checkSize(o.maxBundle); err != nil {
 		return err
 	}
-	root, err := trustedKeys(ctx, o.keys)
-	if err != nil {
-		return err
-	}
 	p, err := o.policy()
 	if err != nil {
 		return err
+	}
+	root, err := a.verifyRoot(ctx, o, len(p.Identities) > 0)
+	if err != nil {
+		return err
+	}
+	for _, identity := range p.Identities {
+		if o.identity.githubRepo+o.identity.gitlabProject != "" {
+			a.message("Trusting %s", identity)
+		}
 	}
 	files, err := a.bundleSource(o)
 	if err != nil {
@@ -168,14 +184,33 @@ func trustedKeys(ctx context.Context, uris []string) (trust.Root, error) {
 		}
 		root.Keys = append(root.Keys, key)
 	}
-	if len(root.Keys) == 0 {
-		return root, verify.ErrNothingAsked
-	}
 	return root, nil
 }
 
+// verifyRoot is everything that the flags say is trusted. Trusted roots are read only
+// if something needs them.
+func (a *App) verifyRoot(ctx context.Context, o verifyOptions, keyless bool) (trust.Root, error) {
+	root, err := trustedKeys(ctx, o.keys)
+	if err != nil {
+		return root, err
+	}
+	if len(root.Keys) == 0 && !keyless {
+		return root, verify.ErrNothingAsked
+	}
+	root.KeysInLog = o.trust.explicit() && !o.ignoreLog
+	if keyless || o.trust.explicit() {
+		root.Instances, err = a.instances(ctx, o.trust)
+	}
+	return root, err
+}
+
 func (o verifyOptions) policy() (policy.Policy, error) {
-	p := policy.Policy{AllowLegacy: !o.noLegacy, AcceptIndexSBOM: o.acceptIndexSBOM}
+	p := policy.Policy{AllowLegacy: !o.noLegacy, AcceptIndexSBOM: o.acceptIndexSBOM,
+		Logs: o.identity.logs, Timestamps: o.identity.timestamps, SCTs: o.identity.scts, AllowPending: o.identity.pending}
+	var err error
+	if p.Identities, err = o.identity.identities(); err != nil {
+		return p, err
+	}
 	names := o.require
 	if len(names) == 0 {
 		names = []string{policy.Signature}
@@ -340,7 +375,7 @@ func (a *App) writeVerdict(out io.Writer, v *verdict, details bool) {
 		fmt.Fprintf(out, "  the index itself is not vouched for, only these platforms\n")
 	}
 	for _, row := range v.Verified {
-		fmt.Fprintf(out, "  %-14s %s by key %s\n", row.Requirement, place(row.Platform, row.On.String()), row.Signer.Key)
+		fmt.Fprintf(out, "  %-14s %s by %s\n", row.Requirement, place(row.Platform, row.On.String()), row.Signer.Name())
 	}
 	for _, f := range v.Failures {
 		fmt.Fprintf(out, "  %s: %s %s: %s\n", f.Verdict, f.Type, place(f.Platform, f.On), f.Cause)
@@ -371,7 +406,7 @@ func verdictRemedy(err error) string {
 	}
 	switch {
 	case errors.Is(err, verify.ErrRejected):
-		return "Do not use it. If you expected another signer, check --key; --details shows every check."
+		return "Do not use it. If you expected another signer, check --key or the identity; --details shows every check."
 	case errors.Is(err, verify.ErrMissing):
 		return "Do not use it, or ask its maker for this evidence. 'hallmark tree' shows what is attached."
 	}

@@ -11,8 +11,6 @@ import (
 	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
-	"github.com/hallmark-project/hallmark/sign"
-	"github.com/hallmark-project/hallmark/trust"
 	"github.com/hallmark-project/hallmark/verify"
 )
 
@@ -46,17 +44,30 @@ const (
 type writer struct {
 	app        *App
 	store      oci.Store // nil: bundles go to a file only
-	signer     *sign.KeySigner
+	place      string    // of the store
+	author     *author
+	spool      spool  // for what is to be logged later
 	bundleFile string // empty: no file
 
-	rows    []writtenRow
-	pending []oci.Attachment
-	at      []int // row of each pending attachment
+	rows []writtenRow
+	todo []job
 }
 
-// toSign opens the key, then resolves what it is to sign.
-func (a *App) toSign(ctx context.Context, k keyFlags, text string, e evidenceFlags) (*sign.KeySigner, *target, error) {
-	signer, err := a.signer(ctx, k)
+// job is a claim that is still to be signed, and attached unless it only goes to a file.
+type job struct {
+	claim
+	row    int
+	attach bool
+}
+
+// signedAtOnce is how many signatures are made at the same time: each of them may have to
+// wait for a log.
+const signedAtOnce = 8
+
+// toSign readies the signer, resolves what it is to sign, and only then asks for an
+// identity and a certificate.
+func (a *App) toSign(ctx context.Context, f signerFlags, text string, e evidenceFlags) (*author, *target, error) {
+	who, open, err := a.author(ctx, f)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,7 +76,10 @@ func (a *App) toSign(ctx context.Context, k keyFlags, text string, e evidenceFla
 		return nil, nil, err
 	}
 	t, err := a.resolve(ctx, s, text, e, true)
-	return signer, t, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return who, t, open(ctx)
 }
 
 // write signs each claim unless this signer's same statement is attached, and
@@ -92,11 +106,9 @@ func (w *writer) write(ctx context.Context, claims []claim) error {
 		return err
 	}
 	for i, c := range claims {
-		if err := w.add(ctx, c, present[i]); err != nil {
-			return err
-		}
+		w.add(c, present[i])
 	}
-	return w.attach(ctx)
+	return w.finish(ctx)
 }
 
 // find reads what this signer has signed about a digest.
@@ -105,11 +117,10 @@ func (w *writer) find(ctx context.Context, on oci.Subject, predicateTypes []stri
 	for i, uri := range predicateTypes {
 		types[i] = policy.TypeOf(uri)
 	}
-	return verify.Find(ctx, on, []verify.Source{verify.Attached(w.store)}, w.root(), types, enough)
+	p := w.author.policy
+	p.AllowLegacy = true
+	return verify.Find(ctx, on, []verify.Source{verify.Attached(w.store)}, w.author.root, p, types, enough)
 }
-
-// root trusts this signer alone.
-func (w *writer) root() trust.Root { return trust.Root{Keys: []trust.Key{w.signer.Public()}} }
 
 // evidenceOf is the bundle that holds the very payload, if one does.
 func evidenceOf(found []verify.Verified, payload digest.Digest) digest.Digest {
@@ -121,69 +132,102 @@ func evidenceOf(found []verify.Verified, payload digest.Digest) digest.Digest {
 	return ""
 }
 
-// add signs a claim, or notes that it is present.
-func (w *writer) add(ctx context.Context, c claim, present digest.Digest) error {
+// add notes a claim that is to be signed, or that it is present.
+func (w *writer) add(c claim, present digest.Digest) {
 	row := writtenRow{On: c.on.Subject.Digest().String(), Platform: c.on.Name, Type: policy.TypeOf(c.predicate.Type).String(),
 		PredicateType: c.predicate.Type, Evidence: present.String(), Status: statusPresent}
 	if present == "" {
 		row.Status = statusWritten
 	}
 	w.rows = append(w.rows, row)
-	if present != "" && w.bundleFile == "" {
+	if present == "" || w.bundleFile != "" {
+		w.todo = append(w.todo, job{c, len(w.rows) - 1, present == "" && w.store != nil})
+	}
+}
+
+// finish signs what is to be signed, several at once, and attaches it in one call.
+func (w *writer) finish(ctx context.Context) error {
+	if len(w.todo) == 0 {
 		return nil
 	}
-	payload, err := attest.Statement(c.on.Subject, c.predicate)
-	if err != nil {
+	p := w.app.progress(fmt.Sprintf("Signing and attaching %d pieces of evidence", len(w.todo)))
+	defer p.end()
+	bundles := make([]*bundle.Bundle, len(w.todo))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(signedAtOnce)
+	for i, j := range w.todo {
+		group.Go(func() error {
+			payload, err := attest.Statement(j.on.Subject, j.predicate)
+			if err != nil {
+				return err
+			}
+			bundles[i], err = w.author.signer.Sign(gctx, bundle.PayloadType, payload)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	b, err := w.signer.Sign(ctx, bundle.PayloadType, payload)
-	if err != nil {
-		return err
-	}
-	if w.bundleFile != "" {
-		content, err := b.MarshalJSON()
+	return w.keep(ctx, bundles)
+}
+
+// keep writes signed bundles to the file, and attaches them.
+func (w *writer) keep(ctx context.Context, bundles []*bundle.Bundle) error {
+	var attachments []oci.Attachment
+	var rows []int
+	for i, j := range w.todo {
+		if w.bundleFile != "" {
+			content, err := bundles[i].MarshalJSON()
+			if err != nil {
+				return err
+			}
+			if err := writeFile(w.bundleFile, append(content, '\n'), 0o644, true); err != nil {
+				return fileError(err)
+			}
+		}
+		if !j.attach {
+			continue
+		}
+		attachment, err := w.attachment(j.claim, bundles[i])
 		if err != nil {
 			return err
 		}
-		if err := writeFile(w.bundleFile, append(content, '\n'), 0o644, true); err != nil {
-			return fileError(err)
-		}
+		attachments, rows = append(attachments, attachment), append(rows, j.row)
 	}
-	if present != "" || w.store == nil {
+	w.todo = nil
+	if len(attachments) == 0 {
 		return nil
 	}
-	return w.queue(c, b)
-}
-
-func (w *writer) queue(c claim, b *bundle.Bundle) error {
-	when, err := w.app.created()
-	if err != nil {
-		return err
-	}
-	artifact, err := attest.Artifact(b, c.predicate, when)
-	if err != nil {
-		return err
-	}
-	w.pending = append(w.pending, oci.Attachment{Subject: c.on.Subject, Artifact: artifact})
-	w.at = append(w.at, len(w.rows)-1)
-	return nil
-}
-
-// attach attaches everything that is pending, in one call.
-func (w *writer) attach(ctx context.Context) error {
-	if len(w.pending) == 0 {
-		return nil
-	}
-	p := w.app.progress(fmt.Sprintf("Attaching %d pieces of evidence", len(w.pending)))
-	defer p.end()
-	descriptors, err := w.store.Attach(ctx, w.pending)
+	descriptors, err := w.store.Attach(ctx, attachments)
 	if err != nil {
 		return err
 	}
 	for i, d := range descriptors {
-		row := &w.rows[w.at[i]]
+		row := &w.rows[rows[i]]
 		row.Evidence, row.Status = d.Digest.String(), statusAttached
 	}
-	w.pending, w.at = nil, nil
 	return nil
+}
+
+// attachment wraps a bundle up for the store, and notes in the spool what it lacks.
+func (w *writer) attachment(c claim, b *bundle.Bundle) (oci.Attachment, error) {
+	when, err := w.app.created()
+	if err != nil {
+		return oci.Attachment{}, err
+	}
+	artifact, err := attest.Artifact(b, c.predicate, when)
+	if err != nil {
+		return oci.Attachment{}, err
+	}
+	if n := w.author.notary; n != nil && n.Later {
+		content, err := b.MarshalJSON()
+		if err != nil {
+			return oci.Attachment{}, err
+		}
+		err = w.spool.add(pendingEntry{spoolSchema, w.place, c.on.Subject.Digest(), c.predicate.Type, when, n.Logs, content, ""})
+		if err != nil {
+			return oci.Attachment{}, err
+		}
+	}
+	return oci.Attachment{Subject: c.on.Subject, Artifact: artifact}, nil
 }

@@ -1,0 +1,85 @@
+package verify
+
+import (
+	"fmt"
+
+	"github.com/hallmark-project/hallmark/bundle"
+	"github.com/hallmark-project/hallmark/policy"
+)
+
+// checkIdentity checks that the certificate names somebody whom the policy accepts.
+func (s *assessor) checkIdentity(a *assessment, cert *bundle.Certificate) {
+	var cause error
+	for i, identity := range s.policy.Identities {
+		err := matches(identity, cert)
+		if err == nil {
+			a.check(CheckIdentity, identity.String(), nil)
+			return
+		}
+		if i == 0 {
+			cause = err
+		}
+	}
+	if more := len(s.policy.Identities) - 1; more > 0 {
+		cause = fmt.Errorf("%w (and %d more identities do not match)", cause, more)
+	}
+	a.check(CheckIdentity, s.policy.Identities[0].String(), cause)
+}
+
+// matches reports by a nil error that a certificate is one of an identity's.
+func matches(want policy.Identity, cert *bundle.Certificate) error {
+	if err := matchName("identity", want.Subject, want.SubjectPattern, cert.Identity); err != nil {
+		return err
+	}
+	if err := matchName("issuer", want.Issuer, want.IssuerPattern, cert.Issuer); err != nil {
+		return err
+	}
+	for _, claim := range want.Claims.List() {
+		has := claimOf(cert.Claims, claim.Name)
+		switch {
+		case has == "":
+			return fmt.Errorf("the certificate does not say its %s", claim.Name)
+		case has != claim.Value:
+			return fmt.Errorf("its %s is %q, wanted is %q", claim.Name, printable(has), claim.Value)
+		}
+	}
+	return nil
+}
+
+// matchName compares a name with the exact one wanted, or with a pattern, which has to
+// match all of it. Nothing wanted is nothing checked; [policy.Identity.Check] sees to
+// it that something is.
+func matchName(what, want string, pattern *policy.Pattern, has string) error {
+	if want != "" && has != want {
+		return fmt.Errorf("its %s is %q, wanted is %q", what, printable(has), want)
+	}
+	if pattern != nil && !pattern.Match(has) {
+		hint := ""
+		if pattern.MatchesPart(has) {
+			hint = "; the pattern matches a part of it only, and has to match the whole: put .* where anything may stand"
+		}
+		return fmt.Errorf("its %s is %q, which the pattern %q does not match%s", what, printable(has), pattern, hint)
+	}
+	return nil
+}
+
+// claimOf is a claim of a certificate by its name in a policy.
+func claimOf(c bundle.Claims, name string) string {
+	switch name {
+	case policy.ClaimSourceRepository:
+		return c.SourceRepository
+	case policy.ClaimSourceRef:
+		return c.SourceRef
+	case policy.ClaimSourceDigest:
+		return c.SourceDigest
+	case policy.ClaimBuildSignerURI:
+		return c.BuildSignerURI
+	case policy.ClaimBuildSignerDigest:
+		return c.BuildSignerDigest
+	case policy.ClaimRunnerEnvironment:
+		return c.RunnerEnvironment
+	case policy.ClaimTrigger:
+		return c.BuildTrigger
+	}
+	return ""
+}
