@@ -56,6 +56,17 @@ type MessageSignature struct {
 	Signature []byte
 }
 
+// SignatureBytes is the one signature of the bundle, nil if it has none.
+func (b *Bundle) SignatureBytes() []byte {
+	switch {
+	case b.MessageSignature != nil:
+		return b.MessageSignature.Signature
+	case b.Envelope != nil && len(b.Envelope.Signatures) == 1:
+		return b.Envelope.Signatures[0].Sig
+	}
+	return nil
+}
+
 // Parse reads a Sigstore bundle, versions 0.1 to 0.3, from its JSON form. Members
 // that the format does not have are refused. The bundle shares memory with data.
 func Parse(data []byte) (*Bundle, error) {

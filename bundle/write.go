@@ -17,6 +17,16 @@ func NewCertified(e *Envelope, certificate []byte) *Bundle {
 	return &Bundle{MediaType: MediaType, Envelope: e, Certificates: [][]byte{certificate}}
 }
 
+// NewMessage makes a version 0.3 bundle of a signature over a file itself: with the key
+// that hint points at, or the one that a certificate speaks of.
+func NewMessage(m *MessageSignature, hint *string, certificate []byte) *Bundle {
+	b := &Bundle{MediaType: MediaType, MessageSignature: m, KeyHint: hint}
+	if hint == nil {
+		b.Certificates = [][]byte{certificate}
+	}
+	return b
+}
+
 // MarshalJSON writes a bundle of version 0.3. The same bundle always gives the same
 // bytes.
 func (b *Bundle) MarshalJSON() ([]byte, error) {

@@ -20,6 +20,7 @@ const (
 	SchemeDockerArchive Scheme = "docker-archive"
 	SchemeDir           Scheme = "dir"
 	SchemeFile          Scheme = "file"
+	SchemeDigest        Scheme = "sha256" // the digest of a file that need not be here
 )
 
 // Reference is a subject as a person writes it, taken apart. It names a place, not
@@ -70,6 +71,10 @@ func parseReference(s string) (Reference, error) {
 				return Reference{}, fmt.Errorf("a path must follow %q", scheme+":")
 			}
 			return Reference{Scheme: Scheme(scheme), Path: rest}, nil
+		case SchemeDigest:
+			if d := digest.Digest(s); checkDigest(d) == nil {
+				return Reference{Scheme: SchemeDigest, Digest: d}, nil
+			}
 		}
 		if strings.HasPrefix(rest, "//") {
 			return Reference{}, fmt.Errorf("an image name has no %s:// in front", scheme)

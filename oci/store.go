@@ -90,6 +90,14 @@ func FileSubject(path string) (Subject, error) {
 	return Subject{name: info.Name(), descriptor: Descriptor{Digest: digester.Digest(), Size: n}}, nil
 }
 
+// DigestSubject is a file that is known by its digest alone.
+func DigestSubject(d digest.Digest) (Subject, error) {
+	if err := checkDigest(d); err != nil {
+		return Subject{}, err
+	}
+	return Subject{descriptor: Descriptor{Digest: d}}, nil
+}
+
 func describe(mediaType string, content []byte) Descriptor {
 	return Descriptor{MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content))}
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // Subject is a thing pinned by digest: what evidence is about. The zero value is
-// no subject. Only Resolve of a [Store], [Subject.Platforms] and [FileSubject] make
-// one, so that nothing past them can be talked into another tag.
+// no subject. Only Resolve of a [Store], [Subject.Platforms], [FileSubject] and
+// [DigestSubject] make one, so that nothing past them can be talked into another tag.
 type Subject struct {
 	name       string
 	descriptor Descriptor

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -128,8 +129,27 @@ func (k *Keyless) Sign(ctx context.Context, payloadType string, payload []byte) 
 	if err != nil {
 		return nil, err
 	}
-	b := bundle.NewCertified(signed.Envelope, c.cert.X509.Raw)
-	return b, k.notary.notarize(ctx, b, signerKey{c.cert.X509.Raw, c.signer.Public()})
+	return k.witnessed(ctx, c, bundle.NewCertified(signed.Envelope, c.cert.X509.Raw))
+}
+
+// SignFile implements [FileSigner].
+func (k *Keyless) SignFile(ctx context.Context, open func() (io.ReadCloser, error)) (*bundle.Bundle, error) {
+	c, err := k.credential(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.signer.signFile(open)
+	if err != nil {
+		return nil, err
+	}
+	return k.witnessed(ctx, c, bundle.NewMessage(m, nil, c.cert.X509.Raw))
+}
+
+func (k *Keyless) witnessed(ctx context.Context, c *credential, b *bundle.Bundle) (*bundle.Bundle, error) {
+	if err := k.notary.notarize(ctx, b, signerKey{c.cert.X509.Raw, c.signer.Public()}); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // Notarized signs with a key and has a notary witness every signature.
@@ -144,5 +164,21 @@ func (s Notarized) Sign(ctx context.Context, payloadType string, payload []byte)
 	if err != nil {
 		return nil, err
 	}
-	return b, s.Notary.notarize(ctx, b, signerKey{key: s.Public()})
+	return s.witnessed(ctx, b)
+}
+
+// SignFile implements [FileSigner].
+func (s Notarized) SignFile(ctx context.Context, open func() (io.ReadCloser, error)) (*bundle.Bundle, error) {
+	b, err := s.KeySigner.SignFile(ctx, open)
+	if err != nil {
+		return nil, err
+	}
+	return s.witnessed(ctx, b)
+}
+
+func (s Notarized) witnessed(ctx context.Context, b *bundle.Bundle) (*bundle.Bundle, error) {
+	if err := s.Notary.notarize(ctx, b, signerKey{key: s.Public()}); err != nil {
+		return nil, err
+	}
+	return b, nil
 }

@@ -51,7 +51,7 @@ func (n *Notary) notarize(ctx context.Context, b *bundle.Bundle, by signerKey) e
 	group, ctx := errgroup.WithContext(ctx)
 	for i, tsa := range n.TSAs {
 		group.Go(func() (err error) {
-			stamps[i], err = n.timestamp(ctx, tsa, b.Envelope.Signatures[0].Sig)
+			stamps[i], err = n.timestamp(ctx, tsa, b.SignatureBytes())
 			return err
 		})
 	}
@@ -89,8 +89,8 @@ func (n *Notary) Log(ctx context.Context, b *bundle.Bundle) error {
 
 // signerOf reads the signer of a keyless bundle.
 func signerOf(b *bundle.Bundle) (signerKey, error) {
-	if len(b.Certificates) == 0 || b.Envelope == nil || len(b.Envelope.Signatures) != 1 {
-		return signerKey{}, fmt.Errorf("%w: it is no envelope signed with a certificate", bundle.ErrFormat)
+	if len(b.Certificates) == 0 {
+		return signerKey{}, fmt.Errorf("%w: it is not signed with a certificate", bundle.ErrFormat)
 	}
 	cert, err := bundle.ParseCertificate(b.Certificates[0])
 	if err != nil {

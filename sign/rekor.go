@@ -52,19 +52,12 @@ func (s signerKey) pem() []byte {
 // requestEntryV2 logs a hashedrekord over the envelope's pre-authentication encoding
 // (https://github.com/sigstore/rekor-tiles/blob/main/api/proto/rekor/v2).
 func (c *Client) requestEntryV2(ctx context.Context, log trust.Service, b *bundle.Bundle, by signerKey) (*bundle.LogEntry, error) {
-	hash, err := trust.HashOf(by.key.Public())
+	digest, err := loggedDigest(b, by.key)
 	if err != nil {
 		return nil, err
-	}
-	if hash == 0 {
-		return nil, fmt.Errorf("%w: a log of version 2 takes no Ed25519 signatures; use an ECDSA key", trust.ErrKeyKind)
 	}
 	details, err := trust.KeyDetails(by.key.Public())
 	if err != nil {
-		return nil, err
-	}
-	h := hash.New()
-	if _, err := io.Copy(h, bundle.PAE(b.Envelope.PayloadType, b.Envelope.Payload)); err != nil {
 		return nil, err
 	}
 	verifier := map[string]any{"keyDetails": details}
@@ -74,8 +67,8 @@ func (c *Client) requestEntryV2(ctx context.Context, log trust.Service, b *bundl
 		verifier["publicKey"] = map[string]any{"rawBytes": by.key.DER()}
 	}
 	body, err := json.Marshal(map[string]any{"hashedRekordRequestV002": map[string]any{
-		"digest":    h.Sum(nil),
-		"signature": map[string]any{"content": b.Envelope.Signatures[0].Sig, "verifier": verifier},
+		"digest":    digest,
+		"signature": map[string]any{"content": b.SignatureBytes(), "verifier": verifier},
 	}})
 	if err != nil {
 		return nil, err
@@ -92,15 +85,48 @@ func (c *Client) requestEntryV2(ctx context.Context, log trust.Service, b *bundl
 	return entry, nil
 }
 
-// requestEntryV1 logs the envelope as an entry of kind dsse
-// (https://github.com/sigstore/rekor/blob/main/openapi.yaml).
-func (c *Client) requestEntryV1(ctx context.Context, log trust.Service, b *bundle.Bundle, by signerKey) (*bundle.LogEntry, error) {
+// loggedDigest is the digest that a log takes in place of what was signed.
+func loggedDigest(b *bundle.Bundle, key trust.Key) ([]byte, error) {
+	hash, err := trust.HashOf(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	if hash == 0 {
+		return nil, fmt.Errorf("%w: a log takes a hash, and Ed25519 signatures are made without one; use an ECDSA key", trust.ErrKeyKind)
+	}
+	if b.MessageSignature != nil {
+		return b.MessageSignature.Digest, nil
+	}
+	h := hash.New()
+	_, err = io.Copy(h, bundle.PAE(b.Envelope.PayloadType, b.Envelope.Payload))
+	return h.Sum(nil), err
+}
+
+// proposal is what a log of Rekor's first version is asked to take: an envelope as kind
+// dsse, a signature over a file as kind hashedrekord.
+func proposal(b *bundle.Bundle, by signerKey) ([]byte, error) {
+	if b.MessageSignature != nil {
+		digest, err := loggedDigest(b, by.key)
+		if err != nil {
+			return nil, err
+		}
+		algorithm := map[int]string{32: "sha256", 48: "sha384", 64: "sha512"}[len(digest)]
+		return json.Marshal(map[string]any{"kind": "hashedrekord", "apiVersion": "0.0.1", "spec": map[string]any{
+			"signature": map[string]any{"content": b.SignatureBytes(), "publicKey": map[string]any{"content": by.pem()}},
+			"data":      map[string]any{"hash": map[string]any{"algorithm": algorithm, "value": hex.EncodeToString(digest)}}}})
+	}
 	envelope := b.Envelope.AppendJSON(nil)
 	if len(envelope) > maxLogged {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLargeToLog, len(envelope))
 	}
-	body, err := json.Marshal(map[string]any{"kind": "dsse", "apiVersion": "0.0.1", "spec": map[string]any{
+	return json.Marshal(map[string]any{"kind": "dsse", "apiVersion": "0.0.1", "spec": map[string]any{
 		"proposedContent": map[string]any{"envelope": string(envelope), "verifiers": [][]byte{by.pem()}}}})
+}
+
+// requestEntryV1 logs what was signed in full
+// (https://github.com/sigstore/rekor/blob/main/openapi.yaml).
+func (c *Client) requestEntryV1(ctx context.Context, log trust.Service, b *bundle.Bundle, by signerKey) (*bundle.LogEntry, error) {
+	body, err := proposal(b, by)
 	if err != nil {
 		return nil, err
 	}

@@ -177,6 +177,19 @@ func verifyEd25519(public ed25519.PublicKey, message io.Reader, sig []byte) erro
 	return nil
 }
 
+// VerifyDigest checks sig over a message of which only the digest is known. The key must
+// be one that signs that hash.
+func (k Key) VerifyDigest(hash crypto.Hash, digest, sig []byte) error {
+	a, err := algorithmOf(k.public)
+	if err != nil {
+		return err
+	}
+	if a.hash != hash || len(digest) != hash.Size() {
+		return fmt.Errorf("%w: a key of kind %s does not sign %s; give the file itself", ErrKeyKind, a.name, hash)
+	}
+	return k.verifyDigest(hash, digest, sig)
+}
+
 func (k Key) verifyDigest(hash crypto.Hash, digest, sig []byte) error {
 	switch public := k.public.(type) {
 	case *ecdsa.PublicKey:

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"crypto"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -54,6 +55,7 @@ type assessor struct {
 	// artifact opens the bytes of the subject where it is a file: signatures over a
 	// file itself are made over them.
 	artifact func() (io.ReadCloser, error)
+	byDigest bool // the subject is a file of which only the digest is known
 	now      time.Time
 }
 
@@ -87,6 +89,7 @@ func (a *assessment) notChecked(name, cause string) {
 // of checks serves them all.
 type signed struct {
 	message     func() io.Reader // what the signature is made over
+	digest      []byte           // or its SHA-256, where that is all there is
 	signature   []byte
 	payload     []byte  // the statement or simple signing payload; nil: the artifact itself
 	payloadType *string // of an envelope
@@ -176,18 +179,36 @@ func (s *assessor) checkPayloadType(a *assessment, evidence signed) {
 // openMessage is for signatures over a file itself, as cosign sign-blob writes them.
 func (s *assessor) openMessage(a *assessment, m *bundle.MessageSignature, evidence signed) (signed, error) {
 	a.predicateType = bundle.PredicateSignature
-	if s.artifact == nil {
+	if s.artifact == nil && !s.byDigest {
 		return signed{}, fmt.Errorf("%w: a signature over a file's bytes cannot speak about an image", bundle.ErrFormat)
 	}
-	if err := s.ownFormat(); err != nil {
-		return signed{}, err
-	}
-	if err := s.sameDigest(m); err != nil {
-		return signed{}, err
-	}
 	evidence.signature = m.Signature
-	evidence.message = func() io.Reader { return &lazyReader{open: s.artifact} }
+	if s.byDigest {
+		var err error
+		if evidence.digest, err = hex.DecodeString(s.subject.Digest().Encoded()); err != nil {
+			return signed{}, err
+		}
+	} else {
+		if err := s.ownFormat(); err != nil {
+			return signed{}, err
+		}
+		evidence.message = func() io.Reader { return &lazyReader{open: s.artifact} }
+	}
+	// Tools that show the claim would show something that was never checked.
+	if len(m.Digest) > 0 {
+		if err := evidence.sameHash(hashValue{Value: hex.EncodeToString(m.Digest)}); err != nil {
+			return signed{}, fmt.Errorf("the digest in the message signature: %w", err)
+		}
+	}
 	return evidence, nil
+}
+
+// verify checks the signature with a key.
+func (e signed) verify(key trust.Key) error {
+	if e.digest != nil {
+		return key.VerifyDigest(crypto.SHA256, e.digest, e.signature)
+	}
+	return key.Verify(e.message(), e.signature)
 }
 
 // ownFormat refuses a file that is what another kind of signature is made over: the
@@ -211,15 +232,6 @@ func (s *assessor) ownFormat() error {
 		return fmt.Errorf("%w: the file is a signed payload about an image, not an artifact", bundle.ErrFormat)
 	}
 	return nil
-}
-
-// sameDigest refuses a message signature that says it is about other bytes: tools that
-// show the claim would show something that was never checked.
-func (s *assessor) sameDigest(m *bundle.MessageSignature) error {
-	if len(m.Digest) == 0 {
-		return nil
-	}
-	return sameHash(hashValue{Value: hex.EncodeToString(m.Digest)}, &lazyReader{open: s.artifact})
 }
 
 // checkPayload checks what was signed: that it is a statement, about this digest,

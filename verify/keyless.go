@@ -33,7 +33,7 @@ func (s *assessor) checkCertified(a *assessment, evidence signed) {
 		a.check(CheckSignature, key.Name, errors.New("there is no signature"))
 		return
 	}
-	if !a.check(CheckSignature, key.Name, key.Verify(evidence.message(), evidence.signature)) {
+	if !a.check(CheckSignature, key.Name, evidence.verify(key)) {
 		return
 	}
 	a.signer = signerOf(cert, key)

@@ -51,7 +51,7 @@ func (s *assessor) checkSignature(a *assessment, evidence signed) *trust.Key {
 	}
 	cause := trust.ErrSignature
 	for _, key := range hintFirst(s.root.Keys, evidence.hint) {
-		err := key.Verify(evidence.message(), evidence.signature)
+		err := evidence.verify(key)
 		if err != nil {
 			if len(s.root.Keys) == 1 || key.Hint() == evidence.hint {
 				cause = fmt.Errorf("%s: %w", key.Name, err)

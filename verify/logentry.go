@@ -151,38 +151,38 @@ func binds(entry bundle.LogEntry, evidence signed) (verifier, error) {
 	if about.signature != nil && !bytes.Equal(about.signature, evidence.signature) {
 		return verifier{}, errors.New("the log entry is about another signature")
 	}
-	return about.signer, sameHash(about.hash, about.over)
+	return about.signer, about.same(about.hash)
 }
 
 // about is what an entry says it is about.
 type about struct {
 	signature []byte // nil: the hash covers it
 	hash      hashValue
-	over      io.Reader // what the hash has to be of
+	same      func(hashValue) error // compares the hash with what it has to be of
 	signer    verifier
 }
 
 func (b *logBody) about(evidence signed) (about, error) {
 	spec := b.Spec
-	payload := func() io.Reader { return bytes.NewReader(evidence.payload) }
+	payload := func(h hashValue) error { return sameHash(h, bytes.NewReader(evidence.payload)) }
 	switch b.Kind + " " + b.Version {
 	case "hashedrekord 0.0.1":
-		return about{notNil(spec.Signature.Content), spec.Data.Hash, evidence.message(), signerInPEM(spec.Signature.PublicKey.Content)}, nil
+		return about{notNil(spec.Signature.Content), spec.Data.Hash, evidence.sameHash, signerInPEM(spec.Signature.PublicKey.Content)}, nil
 	case "hashedrekord 0.0.2":
 		s := spec.HashedRekordV002.Signature
-		return about{notNil(s.Content), spec.HashedRekordV002.Data.hash(), evidence.message(), s.signer()}, nil
+		return about{notNil(s.Content), spec.HashedRekordV002.Data.hash(), evidence.sameHash, s.signer()}, nil
 	case "dsse 0.0.1":
 		if n := len(spec.Signatures); n != 1 {
 			return about{}, fmt.Errorf("the log entry holds %d signatures", n)
 		}
 		s := spec.Signatures[0]
-		return about{notNil(s.Signature), spec.PayloadHash, payload(), signerInPEM(s.Verifier)}, nil
+		return about{notNil(s.Signature), spec.PayloadHash, payload, signerInPEM(s.Verifier)}, nil
 	case "dsse 0.0.2":
 		if n := len(spec.DSSEV002.Signatures); n != 1 {
 			return about{}, fmt.Errorf("the log entry holds %d signatures", n)
 		}
 		s := spec.DSSEV002.Signatures[0]
-		return about{notNil(s.Content), spec.DSSEV002.PayloadHash.hash(), payload(), s.signer()}, nil
+		return about{notNil(s.Content), spec.DSSEV002.PayloadHash.hash(), payload, s.signer()}, nil
 	case "intoto 0.0.2":
 		if n := len(spec.Content.Envelope.Signatures); n != 1 {
 			return about{}, fmt.Errorf("the log entry holds %d signatures", n)
@@ -192,12 +192,13 @@ func (b *logBody) about(evidence signed) (about, error) {
 		if err != nil {
 			return about{}, errors.New("the log entry's signature is no base64")
 		}
-		return about{notNil(sig), spec.Content.PayloadHash, payload(), signerInPEM(s.PublicKey)}, nil
+		return about{notNil(sig), spec.Content.PayloadHash, payload, signerInPEM(s.PublicKey)}, nil
 	case "intoto 0.0.1": // has no signature of its own: the hash of the envelope covers it
 		if evidence.envelope == nil {
 			return about{}, errors.New("the log entry is of a kind that cannot be compared with a bundle")
 		}
-		return about{nil, spec.Content.Hash, bytes.NewReader(evidence.envelope), signerInPEM(spec.PublicKey)}, nil
+		envelope := func(h hashValue) error { return sameHash(h, bytes.NewReader(evidence.envelope)) }
+		return about{nil, spec.Content.Hash, envelope, signerInPEM(spec.PublicKey)}, nil
 	}
 	return about{}, fmt.Errorf("a kind of log entry that is not known: %q", printable(b.Kind+" "+b.Version))
 }
@@ -209,20 +210,33 @@ func notNil(b []byte) []byte {
 	return b
 }
 
+// sameHash compares a hash with that of what was signed.
+func (e signed) sameHash(logged hashValue) error {
+	if e.digest == nil {
+		return sameHash(logged, e.message())
+	}
+	if hex.EncodeToString(e.digest) != strings.ToLower(logged.Value) {
+		return errContent
+	}
+	return nil
+}
+
+var errContent = errors.New("it is about other content")
+
 // sameHash compares by the hash whose length the entry's value has: P-384 and P-521
 // signatures are logged with theirs.
 func sameHash(logged hashValue, message io.Reader) error {
 	hashes := map[int]crypto.Hash{64: crypto.SHA256, 96: crypto.SHA384, 128: crypto.SHA512}
 	hash, ok := hashes[len(logged.Value)]
 	if !ok {
-		return errors.New("the log entry has no hash of what was signed")
+		return errors.New("it has no hash of what was signed")
 	}
 	h := hash.New()
 	if _, err := io.Copy(h, message); err != nil {
 		return err
 	}
 	if hex.EncodeToString(h.Sum(nil)) != strings.ToLower(logged.Value) {
-		return errors.New("the log entry is about other content")
+		return errContent
 	}
 	return nil
 }

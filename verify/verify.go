@@ -45,6 +45,9 @@ type Options struct {
 	// Artifact opens the bytes of a subject that is a file, whose digest the reader
 	// checks. Without it, signatures over the bytes themselves do not count.
 	Artifact func() (io.ReadCloser, error)
+	// ByDigest says that the subject is a file of which only the SHA-256 is known.
+	// Signatures over its bytes count where the key signs SHA-256.
+	ByDigest bool
 	// Now is the time that validity is checked at; zero means the present.
 	Now    time.Time
 	Limits Limits
@@ -99,7 +102,7 @@ type trial struct {
 
 func newTrial(subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, o Options) (*trial, error) {
 	limits := o.Limits.withDefaults()
-	judge := &assessor{root: root, policy: p, subject: subject, artifact: o.Artifact, now: o.Now}
+	judge := &assessor{root: root, policy: p, subject: subject, artifact: o.Artifact, byDigest: o.ByDigest, now: o.Now}
 	if judge.now.IsZero() {
 		judge.now = time.Now()
 	}

@@ -95,6 +95,7 @@ A SUBJECT is one of
   oci:DIR[:TAG|@DIGEST]              an OCI image layout, a folder or a .tar of one
   docker-archive:FILE, dir:DIR       sources of an SBOM
   file:FILE                          any file
+  sha256:DIGEST                      a file by its digest, to verify bundles about it
 
 Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 3 evidence was found and rejected, 4 no evidence of the kind asked for,

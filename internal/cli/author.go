@@ -43,7 +43,10 @@ func (s *signerFlags) add(cmd *cobra.Command) {
 
 // author is who signs in a run, and what recognises what they signed before.
 type author struct {
-	signer sign.Signer
+	signer interface {
+		sign.Signer
+		sign.FileSigner
+	}
 	root   trust.Root
 	policy policy.Policy // without requirements
 	notary *sign.Notary  // nil: nobody witnesses

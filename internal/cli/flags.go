@@ -172,8 +172,8 @@ func (s *session) open(ref oci.Reference) (oci.Store, error) {
 type target struct {
 	text     string
 	ref      oci.Reference
-	images   oci.Store // nil for a file
-	evidence oci.Store // nil for a file
+	images   oci.Store // nil for a file or a digest
+	evidence oci.Store // nil for a file or a digest
 	subject  oci.Subject
 	// elsewhere names the evidence's place if it is not the image's repository.
 	elsewhere string
@@ -200,6 +200,10 @@ func (a *App) resolve(ctx context.Context, s *session, text string, e evidenceFl
 			return nil, usagef("%s: %w", text, err)
 		}
 		return t, nil
+	}
+	if ref.Scheme == oci.SchemeDigest {
+		t.subject, err = oci.DigestSubject(ref.Digest)
+		return t, err
 	}
 	if t.images, err = s.open(ref); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ type signOptions struct {
 	signer    signerFlags
 	evidence  evidenceFlags
 	recursive bool
+	message   bool
 	platforms []string
 	bundle    string
 	output    outputFlag
@@ -51,6 +53,7 @@ With --recursive, every platform of an index is signed besides the index itself.
 		},
 	}
 	o.add(cmd)
+	cmd.Flags().BoolVar(&o.message, "message-signature", false, "of a file: sign its bytes themselves, as 'cosign sign-blob' does, and not a statement about it")
 	cmd.Flags().BoolVarP(&o.recursive, "recursive", "r", false, "sign every platform of an index too")
 	return cmd
 }
@@ -124,6 +127,9 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 	if err != nil {
 		return err
 	}
+	if o.message {
+		return a.signFile(ctx, author, t, o, asJSON)
+	}
 	w := writer{app: a, store: t.evidence, author: author, bundleFile: o.bundle}
 	claims := make([]claim, len(subjects))
 	for i, subject := range subjects {
@@ -137,6 +143,29 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 		return a.printJSON(r)
 	}
 	return a.printRows(t.subject.String(), w.rows)
+}
+
+// signFile signs the bytes of a file, into a bundle beside it.
+func (a *App) signFile(ctx context.Context, who *author, t *target, o signOptions, asJSON bool) error {
+	if t.ref.Scheme != oci.SchemeFile {
+		return usagef("%s: --message-signature is for files", t.text)
+	}
+	b, err := who.signer.SignFile(ctx, func() (io.ReadCloser, error) { return oci.OpenFile(t.ref.Path, t.subject) })
+	if err != nil {
+		return err
+	}
+	content, err := b.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	if err := writeFile(o.bundle, append(content, '\n'), 0o644, true); err != nil {
+		return fileError(err)
+	}
+	rows := []writtenRow{{On: t.subject.Digest().String(), Type: policy.Signature, Status: statusWritten}}
+	if asJSON {
+		return a.printJSON(signResult{"hallmark.sign/v1", t.subject.Name(), t.subject.Digest().String(), rows, o.bundle})
+	}
+	return a.printRows(t.subject.String(), rows)
 }
 
 // signSubjects lists the digests to sign: the subject, with its platforms or only

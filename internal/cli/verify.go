@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -56,6 +58,7 @@ authorities must vouch for the certificate, its time and the log entry; a signat
 		Example: `  hallmark verify --key release.pub registry.example.com/app:v1
   hallmark verify --key release.pub --require signature --require spdx registry.example.com/app:v1
   hallmark verify --key release.pub --bundle app.tgz.sigstore.json file:app.tgz
+  hallmark verify --key release.pub --bundle app.tgz.sigstore.json sha256:…
   hallmark verify --github-repo octo/app --certificate-source-ref refs/heads/main ghcr.io/octo/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runVerify(cmd.Context(), args, o) },
 	}
@@ -67,7 +70,7 @@ authorities must vouch for the certificate, its time and the log entry; a signat
 	f.BoolVar(&o.ignoreLog, "insecure-ignore-tlog", false, "signatures by --key need no log entry although --trusted-root is given")
 	f.StringSliceVar(&o.require, "require", nil, "`type` of evidence that must be there; may be repeated")
 	f.StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
-	f.StringArrayVar(&o.bundles, "bundle", nil, "`file` with a Sigstore bundle to take evidence from, besides what is attached; may be repeated")
+	f.StringArrayVar(&o.bundles, "bundle", nil, "`file` with a Sigstore bundle, or one on each line, to take evidence from besides what is attached; may be repeated")
 	o.evidence.add(cmd)
 	f.BoolVar(&o.noLegacy, "no-legacy", false, "do not let evidence count that is in cosign's older form, under tags")
 	f.BoolVar(&o.acceptIndexSBOM, "accept-index-sbom", false, "let an SBOM or vulnerability report on an index count for its platforms")
@@ -230,15 +233,34 @@ func (a *App) bundleSource(o verifyOptions) (verify.Source, error) {
 	if len(o.bundles) == 0 {
 		return nil, nil
 	}
+	var names []string
 	var contents [][]byte
-	for _, name := range o.bundles {
-		content, err := a.readInput(name, o.maxBundle)
+	for _, file := range o.bundles {
+		content, err := a.readInput(file, o.maxBundle)
 		if err != nil {
 			return nil, err
 		}
-		contents = append(contents, content)
+		list := splitBundles(content)
+		for i, one := range list {
+			name := file
+			if len(list) > 1 {
+				name = fmt.Sprintf("%s line %d", file, i+1)
+			}
+			names, contents = append(names, name), append(contents, one)
+		}
 	}
-	return verify.Bundles(o.bundles, contents), nil
+	return verify.Bundles(names, contents), nil
+}
+
+// splitBundles takes a file of several bundles apart, one on each line as `gh attestation
+// download` writes them. A file that is one document is one bundle, on however many
+// lines.
+func splitBundles(content []byte) [][]byte {
+	lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
+	if len(lines) < 2 || !json.Valid(lines[0]) {
+		return [][]byte{content}
+	}
+	return slices.DeleteFunc(lines, func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 })
 }
 
 // judge verifies one subject.
@@ -263,7 +285,9 @@ func (a *App) judge(ctx context.Context, s *session, text string, o verifyOption
 		if files == nil {
 			return v.end(usagef("%s: --bundle is missing: a file's evidence is in a file beside it", text))
 		}
-		options.Artifact = func() (io.ReadCloser, error) { return oci.OpenFile(t.ref.Path, t.subject) }
+		if options.ByDigest = t.ref.Scheme == oci.SchemeDigest; !options.ByDigest {
+			options.Artifact = func() (io.ReadCloser, error) { return oci.OpenFile(t.ref.Path, t.subject) }
+		}
 	}
 	if len(o.platforms) > 0 && !t.subject.IsIndex() {
 		return v.end(usagef("%s is one image, not an index: leave --platform out", t.subject))
