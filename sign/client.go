@@ -58,6 +58,8 @@ type Client struct {
 	// Budget bounds how long one request is repeated while the service is down;
 	// zero means [DefaultBudget].
 	Budget time.Duration
+	// Patience bounds one attempt; zero means [DefaultPatience].
+	Patience time.Duration
 	// Now and Sleep are the clock; nil means the system's.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error
@@ -68,11 +70,13 @@ const (
 	// DefaultBudget is how long a request is repeated. Short outages of the public
 	// services last a minute or so.
 	DefaultBudget = 3 * time.Minute
-	firstDelay    = time.Second
-	maxDelay      = 20 * time.Second
-	attemptTime   = 30 * time.Second
-	maxAnswer     = 8 << 20
-	maxMessage    = 300
+	// DefaultPatience is how long one attempt waits for its answer.
+	DefaultPatience = 30 * time.Second
+
+	firstDelay = time.Second
+	maxDelay   = 20 * time.Second
+	maxAnswer  = 8 << 20
+	maxMessage = 300
 )
 
 // request is one question to a service. It may be asked again.
@@ -158,7 +162,11 @@ func secure(r request) error {
 }
 
 func (c *Client) once(ctx context.Context, r request) (answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, attemptTime, fmt.Errorf("no answer within %s", attemptTime))
+	patience := c.Patience
+	if patience == 0 {
+		patience = DefaultPatience
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, r.method, r.url, bytes.NewReader(r.body))
 	if err != nil {

@@ -81,6 +81,16 @@ func (a *assessment) check(name, against string, err error) bool {
 	return err == nil
 }
 
+// passed is how many checks passed.
+func (a *assessment) passed() (n int) {
+	for _, f := range a.report.Facts {
+		if f.Outcome == Passed {
+			n++
+		}
+	}
+	return n
+}
+
 func (a *assessment) notChecked(name, cause string) {
 	a.report.Facts = append(a.report.Facts, Fact{Check: name, Outcome: NotChecked, Cause: cause})
 }

@@ -200,12 +200,19 @@ func (d *dossier) rejected(t policy.Type) []assessment {
 	return out
 }
 
-// because says why evidence was rejected, by the check that failed first.
+// because says why evidence was rejected: of the piece that came furthest, the check
+// that failed first.
 func because(rejected []assessment) string {
+	closest := rejected[0]
+	for _, a := range rejected[1:] {
+		if a.passed() > closest.passed() {
+			closest = a
+		}
+	}
 	text := ""
-	for _, fact := range rejected[0].report.Facts {
+	for _, fact := range closest.report.Facts {
 		if fact.Outcome == Failed {
-			text = fmt.Sprintf("%s %s: %s: %s", rejected[0].report.Form, rejected[0].report.Digest, fact.Check, fact.Cause)
+			text = fmt.Sprintf("%s %s: %s: %s", closest.report.Form, closest.report.Digest, fact.Check, fact.Cause)
 			break
 		}
 	}

@@ -302,7 +302,7 @@ func (r *release) verify(ctx context.Context, digests []oci.Platform) error {
 		p := r.writer.author.policy
 		p.Requirements = requirements
 		group.Go(func() error {
-			_, _, err := verify.Verify(ctx, on.Subject, sources, r.writer.author.root, p, verify.Options{})
+			_, _, err := verify.Verify(ctx, on.Subject, sources, r.writer.author.root, p, verify.Options{Now: r.app.Now()})
 			if err != nil {
 				return fmt.Errorf("what was written does not verify when read back: %w", err)
 			}

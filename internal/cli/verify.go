@@ -271,7 +271,7 @@ func (a *App) judge(ctx context.Context, s *session, text string, o verifyOption
 		return v.end(err)
 	}
 	v.Digest, v.Evidence = t.subject.Digest().String(), t.elsewhere
-	options := verify.Options{Platforms: o.platforms, Limits: verify.Limits{PieceBytes: o.maxBundle}}
+	options := verify.Options{Now: a.Now(), Platforms: o.platforms, Limits: verify.Limits{PieceBytes: o.maxBundle}}
 	var sources []verify.Source
 	if files != nil {
 		sources = append(sources, files)
