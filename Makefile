@@ -13,7 +13,7 @@ FUZZTIME ?= 30s
 # fuzzing engine instruments syft, and gets nowhere.
 FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bundle:FuzzSimpleSigning \
 	./oci:FuzzParseReference ./oci:FuzzParseManifest ./oci:FuzzParseListDocument ./oci:FuzzNextLink \
-	./trust:FuzzParseKey ./sign:FuzzParsePrivateKey
+	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse
 
 .DEFAULT_GOAL := help
 
@@ -24,6 +24,14 @@ help: ## List the targets
 .PHONY: build
 build: ## Build build/hallmark
 	$(GO) build -ldflags "-s -w" -o $(BUILD)/hallmark ./cmd/hallmark
+
+.PHONY: sandbox
+sandbox: ## Build build/hallmark-sandbox, a private Sigstore for tests and demos
+	cd sandbox && $(GO) build -ldflags "-s -w" -o ../$(BUILD)/hallmark-sandbox .
+
+.PHONY: keyless
+keyless: build sandbox ## See an image released and verified without a key, with a Sigstore on this machine
+	./examples/keyless/run.sh
 
 .PHONY: quickstart
 quickstart: build ## Build hallmark and see it release, verify and reject on an OCI layout
@@ -46,8 +54,10 @@ peers: ## Build the peers that are tested against: cosign and the distribution r
 	./test/interop/peers.sh $(PEERS)
 
 .PHONY: interop
-interop: build peers images ## Run against cosign, a distribution registry and real images
-	cd test/interop && HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) \
+interop: build sandbox peers images ## Run against cosign, a distribution registry, a private Sigstore and real images
+	cd sandbox && $(GO) vet ./... && $(GO) test -timeout 10m ./...
+	cd test/interop && HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_SANDBOX_BINARY=$(CURDIR)/$(BUILD)/hallmark-sandbox \
+		HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) \
 		$(GO) test -count=1 -v -timeout 30m ./...
 
 .PHONY: bench
@@ -58,6 +68,7 @@ bench: build peers images ## Print our figures beside the peers', measured in th
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Run the linters
 	$(TOOLS)/golangci-lint run ./...
+	cd sandbox && $(TOOLS)/golangci-lint run ./...
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is called (needs the network)

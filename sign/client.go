@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -237,13 +238,17 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
+// tokens is what may be a token, or a part of one.
+var tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_.-]{8,}`)
+
 // message is a service's own words, short, in one line and without the secret that was
-// sent to it.
+// sent to it, or anything like it.
 func message(body []byte, secret string) string {
 	text := strings.Join(strings.Fields(string(body)), " ")
 	if secret != "" {
 		text = strings.ReplaceAll(text, secret, "[token]")
 	}
+	text = tokens.ReplaceAllString(text, "[token]")
 	if len(text) > maxMessage {
 		text = text[:maxMessage] + "…"
 	}
