@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 
 # Targets that fuzz, as package:function. sbom:FuzzLayers runs its seeds in `make test` only: the
 # fuzzing engine instruments syft, and gets nowhere.
-FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bundle:FuzzSimpleSigning \
+FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bundle:FuzzSimpleSigning ./bundle:FuzzParseCertificate \
 	./oci:FuzzParseReference ./oci:FuzzParseManifest ./oci:FuzzParseListDocument ./oci:FuzzNextLink \
 	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse
 

@@ -157,3 +157,24 @@ func FuzzParseInstances(f *testing.F) {
 	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`))
 	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = trust.ParseInstances("fuzz", data) })
 }
+
+// TestCheckpointOfAnotherName: a log of version 2 signs under the name that the trusted
+// root gives it.
+func TestCheckpointOfAnotherName(t *testing.T) {
+	world := sigstore.New(t)
+	parts := world.Parts(sigstore.Request{Artifact: []byte("x")})
+	instances, err := trust.ParseInstances("world", world.TrustedRoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, log := parts.Entries[0], instances[0].Logs[0]
+	p := trust.Proof{Index: entry.InclusionProof.LogIndex, RootHash: entry.InclusionProof.RootHash, TreeSize: entry.InclusionProof.TreeSize,
+		Hashes: entry.InclusionProof.Hashes, Checkpoint: entry.InclusionProof.Checkpoint.Envelope}
+	if err := log.VerifyInclusion(entry.CanonicalizedBody, p); err != nil {
+		t.Fatal(err)
+	}
+	log.URI = "https://another.example"
+	if err := log.VerifyInclusion(entry.CanonicalizedBody, p); !errors.Is(err, trust.ErrLog) {
+		t.Errorf("got %v, want %v", err, trust.ErrLog)
+	}
+}

@@ -6,11 +6,15 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hallmark-project/hallmark/internal/testkit/sigstore"
+	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/trust"
 	"github.com/hallmark-project/hallmark/verify"
@@ -471,4 +475,45 @@ func TestKeysInLog(t *testing.T) {
 
 func year(k *keyless) sigstore.Window {
 	return sigstore.Around(k.sigstore.Now(), 365*24*time.Hour, 365*24*time.Hour)
+}
+
+// TestMessageDigest: the digest that a message signature names is the file's, whether the
+// file is here or only its digest.
+func TestMessageDigest(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "artifact")
+	if err := os.WriteFile(file, []byte("artifact"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	subject, err := oci.FileSubject(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare, err := oci.DigestSubject(subject.Digest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() (io.ReadCloser, error) { return oci.OpenFile(file, subject) }
+	k := newKeyless(t)
+	sound := sigstore.Request{Artifact: []byte("artifact")}
+	for name, c := range map[string]struct {
+		request sigstore.Request
+		ok      bool
+	}{
+		"sound":             {sound, true},
+		"another file":      {sigstore.Request{Artifact: []byte("other")}, false},
+		"another digest":    {sigstore.Request{Artifact: []byte("artifact"), Mutate: []func(*sigstore.Parts){func(p *sigstore.Parts) { p.Digest[0] ^= 1 }}}, false},
+		"another signature": {sigstore.Request{Artifact: []byte("artifact"), Mutate: []func(*sigstore.Parts){func(p *sigstore.Parts) { p.Signature[9] ^= 1 }}}, false},
+	} {
+		source := []verify.Source{verify.Bundles([]string{"bundle"}, [][]byte{k.sigstore.Bundle(c.request)})}
+		root := trust.Root{Instances: k.instances(k.sigstore.TrustedRoot())}
+		_, report, err := verify.Verify(context.Background(), subject, source, root, k.policy, verify.Options{Now: k.now, Artifact: open})
+		if (err == nil) != c.ok {
+			t.Errorf("%s, file: %v\n%s", name, err, dump(report))
+		}
+		_, report, err = verify.Verify(context.Background(), bare, source, root, k.policy, verify.Options{Now: k.now, ByDigest: true})
+		if (err == nil) != c.ok {
+			t.Errorf("%s, digest: %v\n%s", name, err, dump(report))
+		}
+	}
 }

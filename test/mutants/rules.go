@@ -11,17 +11,17 @@ type rule struct {
 var rules = []rule{
 	// What evidence must pass.
 	{"the payload type is checked", "verify/assess.go", `if *evidence.payloadType != bundle.PayloadType {`, `if false {`, "./verify"},
-	{"the signature is verified", "verify/assess.go", `err := key.Verify(evidence.message(), evidence.signature)`, `var err error`, "./verify"},
-	{"the key's validity is checked", "verify/assess.go", `if !key.ValidAt(s.now) {`, `if false {`, "./verify"},
+	{"the signature is verified", "verify/keysigned.go", `err := evidence.verify(key)`, `var err error`, "./verify"},
+	{"the key's validity is checked", "verify/keysigned.go", `if !key.Validity.Contains(t) {`, `if false {`, "./verify"},
 	{"a statement is about this digest", "verify/assess.go", "if !ok {\n\t\terr = fmt.Errorf(\"it is about", "if !ok && false {\n\t\terr = fmt.Errorf(\"it is about", "./verify"},
 	{"a simple signing payload is about this digest", "verify/assess.go", `if statement.Digest != on.String() {`, `if false {`, "./verify"},
 	{"the repository is compared", "verify/assess.go", `if named != s.policy.Repository {`, `if false {`, "./verify"},
 	{"legacy evidence wants to be allowed", "verify/assess.go", `if !s.policy.AllowLegacy {`, `if false {`, "./verify"},
 	{"a failed check keeps evidence from counting", "verify/assess.go", "\t\ta.accepted = false\n", "", "./verify"},
-	{"legacy envelopes hold one signature", "verify/assess.go", `if len(envelope.Signatures) != 1 {`, `if len(envelope.Signatures) == 0 {`, "./verify"},
+	{"legacy envelopes hold one signature", "verify/legacyform.go", `if len(envelope.Signatures) != 1 {`, `if len(envelope.Signatures) == 0 {`, "./verify"},
 	{"the type of the payload is what was asked for", "verify/dossier.go", `a.accepted && t.Matches(a.predicateType)`, `a.accepted`, "./verify"},
 	{"the manifest of a bundle has one layer", "verify/source.go", `if len(m.Layers) != 1 {`, `if false {`, "./verify"},
-	{"a log entry is about this signature", "verify/logentry.go", `if string(logged) != string(evidence.signature) {`, `if false {`, "./verify"},
+	{"a log entry is about this signature", "verify/logentry.go", `if about.signature != nil && !bytes.Equal(about.signature, evidence.signature) {`, `if false {`, "./verify"},
 	{"a log entry is about this content", "verify/logentry.go", `if hex.EncodeToString(h.Sum(nil)) != strings.ToLower(logged.Value) {`, `if false {`, "./verify"},
 	{"a file is what it was when it was pinned", "oci/file.go", `return newCheckedReader(f, subject.descriptor), nil`, `return f, nil`, "./verify"},
 
@@ -85,4 +85,87 @@ var rules = []rule{
 	{"the members of an object are bounded", "bundle/json.go", `if n == maxMembers {`, `if false {`, "./bundle"},
 	{"types are bounded", "bundle/statement.go", `case len(s.PredicateType) > maxName:`, `case false:`, "./bundle"},
 	{"hints are bounded", "bundle/bundle.go", `if err == nil && len(hint) > maxName {`, `if false {`, "./bundle"},
+
+	// Without a key: the certificate.
+	{"the certificate's key made the signature", "verify/keyless.go", `!a.check(CheckSignature, key.Name, evidence.verify(key))`, `!a.check(CheckSignature, key.Name, nil)`, "./verify"},
+	{"a certificate chains to a trusted authority", "trust/authority.go", `leaf.Verify(x509.VerifyOptions{Roots: roots,`, `leaf.Verify(x509.VerifyOptions{Roots: func() *x509.CertPool { p := x509.NewCertPool(); p.AddCert(leaf); return p }(),`, "./verify"},
+	{"the whole chain is valid at the time of signing", "trust/authority.go", `CurrentTime: t,`, `CurrentTime: leaf.NotBefore,`, "./verify"},
+	{"a certificate is for signing code", "trust/authority.go", `x509.ExtKeyUsageCodeSigning}`, `x509.ExtKeyUsageAny}`, "./verify"},
+	{"an authority has its window", "trust/authority.go", `if !a.Validity.Contains(t) {`, `if false {`, "./verify"},
+	{"every trusted time falls into the certificate's validity", "trust/authority.go", `for _, t := range times {`, `for _, t := range times[:1] {`, "./verify"},
+	{"evidence brings no root with it", "verify/keyless.go", `if bundle.SelfSigned(der) {`, `if bundle.SelfSigned(der) && false {`, "./verify"},
+	{"a certificate names one signer", "bundle/certificate.go", `len(names) != 1 || names[0] == ""`, `len(names) == 0 || names[0] == ""`, "./bundle"},
+	{"a bundle of version 0.3 has no chain", "bundle/bundle.go", `if b.chain && `, `if false && `, "./verify"},
+	{"a bundle has inclusion proofs", "bundle/bundle.go", `if entry.Proof == nil && `, `if false && `, "./verify"},
+	{"numbers are natural", "bundle/logentry.go", `if err != nil || n < 0 {`, `if err != nil {`, "./bundle"},
+	{"a message signature's digest is the file's", "verify/assess.go", `if len(m.Digest) > 0 {`, `if false {`, "./verify"},
+
+	// Certificate transparency.
+	{"a certificate log signed the timestamp", "trust/sct.go", `if err := s.verify(log, tbs, issuer); err != nil {`, `if err := s.verify(log, tbs, issuer); false {`, "./verify"},
+	{"a certificate log has its window", "trust/sct.go", `if !log.Key.Validity.Contains(t) {`, `if false {`, "./verify"},
+	{"an authority with certificate logs wants their word", "verify/keyless.go", `if need == 0 && len(i.CTLogs) > 0 {`, `if false {`, "./verify"},
+	{"certificate logs are counted once", "trust/sct.go", `if !slices.ContainsFunc(logs,`, `if true || !slices.ContainsFunc(logs,`, "./verify"},
+
+	// Transparency logs.
+	{"a log entry is about this signer", "verify/logentry.go", `if err == nil && !ours(v) {`, `if err == nil && !ours(v) && false {`, "./verify"},
+	{"a log entry is what it is called", "verify/logentry.go", `if entry.Kind != "" && `, `if false && `, "./verify"},
+	{"a log signed the checkpoint", "trust/checkpoint.go", `if !signed {`, `if false {`, "./verify"},
+	{"a signature on a checkpoint is the log's", "trust/checkpoint.go", `if err := l.Key.Verify(strings.NewReader(text), raw[4:]); err != nil {`, `if err := l.Key.Verify(strings.NewReader(text), raw[4:]); false {`, "./verify"},
+	{"a checkpoint is the log's own", "trust/checkpoint.go", `if host := hostOf(l.URI); origin != host {`, `if host := hostOf(l.URI); false {`, "./trust"},
+	{"the checkpoint is of the proof's tree", "trust/log.go", `if c.size != p.TreeSize || !bytes.Equal(c.root, p.RootHash) {`, `if false {`, "./verify"},
+	{"the proof leads to the root", "trust/log.go", `leaf, p.Hashes, c.root); err != nil {`, `leaf, p.Hashes, c.root); false {`, "./verify"},
+	{"the log signed its promise", "trust/log.go", `if err := l.Key.Verify(bytes.NewReader(signed), sig); err != nil {`, `if err := l.Key.Verify(bytes.NewReader(signed), sig); false {`, "./verify"},
+	{"a log's key has its window at the promised time", "trust/log.go", `if !l.Key.Validity.Contains(t) {`, `if false {`, "./verify"},
+	{"a log had begun", "verify/hearing.go", `if !began || ended {`, `if began && ended {`, "./verify"},
+	{"a log had not ended before the signature", "verify/hearing.go", `if !began || ended {`, `if !began && !ended {`, "./verify"},
+	{"an instance with logs wants an entry", "verify/hearing.go", `if need == 0 && len(h.instance.Logs) > 0 {`, `if false {`, "./verify"},
+	{"logs are counted once", "verify/hearing.go", `h.logs = addOnce(h.logs, log.Authority())`, `h.logs = append(h.logs, log.Authority())`, "./verify"},
+	{"what is pending is allowed by the policy alone", "verify/hearing.go", `if s.policy.AllowPending && s.policy.Logs == 0 {`, `if true {`, "./verify"},
+	{"pending has no entry of anybody's", "verify/hearing.go", `if len(evidence.logEntries) == 0 && len(h.stamps) > 0 {`, `if len(h.stamps) > 0 {`, "./verify"},
+	{"a time that no signature covers is no time", "trust/log.go", `t := time.Unix(p.IntegratedTime, 0)`, `t := time.Unix(p.IntegratedTime+3600, 0)`, "./verify"},
+
+	// Timestamps.
+	{"a timestamp authority has its window", "trust/authority.go", `if !a.Validity.Contains(stamped.Time) {`, `if false {`, "./verify"},
+	{"keyless evidence wants a trusted time", "verify/hearing.go", `if len(h.instance.Logs)+len(h.instance.TSAs) > 0 {`, `if false {`, "./verify"},
+	{"timestamp authorities are counted once", "verify/hearing.go", `h.stamps = addOnce(h.stamps, authority.Authority())`, `h.stamps = append(h.stamps, authority.Authority())`, "./verify"},
+	{"as many timestamps as the policy wants", "verify/hearing.go", `if need := s.policy.Timestamps; len(h.stamps) < need {`, `if need := s.policy.Timestamps; len(h.stamps) < need && false {`, "./verify"},
+
+	// Identities.
+	{"the name is the one wanted", "verify/identity.go", `if want != "" && has != want {`, `if false {`, "./verify"},
+	{"a pattern matches all of a name", "policy/identity.go", "regexp.Compile(`\\A(?:` + source + `)\\z`)", "regexp.Compile(source)", "./verify"},
+	{"a claim is the one wanted", "verify/identity.go", `case has != claim.Value:`, `case false:`, "./verify"},
+	{"a claim that is not made does not hold", "verify/identity.go", "case has == \"\":\n\t\t\treturn fmt.Errorf(", "case has == \"\":\n\t\t\tcontinue\n\t\t\treturn fmt.Errorf(", "./verify"},
+	{"an identity pins somebody down", "verify/verify.go", `if err := identity.Check(); err != nil {`, `if err := identity.Check(); false {`, "./verify"},
+	{"the shorthand asks for the source repository", "policy/identity.go", `Issuer: GitHubIssuer, Claims: Claims{SourceRepository: url}}`, `Issuer: GitHubIssuer}`, "./internal/cli -run TestGitHubShorthand"},
+	{"roots are not added up", "verify/hearing.go", `		if h.ok {
+			return h
+		}
+`, `		h.times, h.stamps, h.logs = append(h.times, best.times...), append(h.stamps, best.stamps...), append(h.logs, best.logs...)
+		h.ok = h.ok || i > 0
+		if h.ok {
+			return h
+		}
+`, "./verify"},
+	{"keys are held to the log where that is asked", "verify/keysigned.go", `if s.root.KeysInLog {`, `if false {`, "./verify"},
+
+	// Signing without a key.
+	{"a token is for the certificate authority", "oidc/token.go", `case !slices.Contains(t.Audience, audience):`, `case !slices.Contains(t.Audience, audience) && false:`, "./internal/cli -run TestTokens"},
+	{"a token has not ended", "oidc/token.go", `case t.Expires.Before(now.Add(endMargin)):`, `case false:`, "./internal/cli -run TestTokens"},
+	{"a new certificate is checked", "sign/keyless.go", `	cert, err := k.check(der, key)
+	if err != nil {`, `	cert, err := bundle.ParseCertificate(der)
+	if err != nil {`, "./internal/cli -run TestLyingServices"},
+	{"a new certificate is for our key", "sign/keyless.go", `!ok || !public.Equal(key.Public())`, `!ok && !public.Equal(key.Public())`, "./internal/cli -run TestLyingServices"},
+	{"a new certificate has its log's word", "sign/keyless.go", `if cause == nil && len(i.CTLogs) > 0 {`, `if false {`, "./internal/cli -run TestLyingServices"},
+	{"a new entry is checked", "sign/notary.go", `if err := n.checkEntry(entry); err != nil {`, `if err := n.checkEntry(entry); false {`, "./internal/cli -run TestLyingServices"},
+	{"a new timestamp is checked", "sign/notary.go", `if _, _, err = i.VerifyTimestamp(stamp, sig); err == nil {`, `if _, _, err = i.VerifyTimestamp(stamp, sig); true {`, "./internal/cli -run TestLyingServices"},
+	{"logging later is refused where it is worth nothing", "sign/notary.go", `if !n.Later {
+		return nil`, `if true {
+		return nil`, "./internal/cli -run TestLogLater"},
+	{"one certificate serves a run", "sign/keyless.go", `if k.current != nil && `, `if false && k.current != nil && `, "./internal/cli -run TestOneCertificate"},
+	{"secrets go over TLS", "sign/client.go", `if err := secure(r); err != nil {`, `if err := secure(r); false {`, "./sign -run TestPlainHTTP"},
+	{"redirects are not followed", "sign/client.go", `return http.ErrUseLastResponse }`, `return nil }`, "./sign -run TestRedirect"},
+	{"a token is not echoed", "sign/client.go", `text = tokens.ReplaceAllString(text, "[token]")`, ``, "./sign -run TestSecretIsNotEchoed"},
+	{"the budget bounds trying", "sign/client.go", `if failure.Elapsed+wait > budget {`, `if failure.Elapsed+wait > budget*10 {`, "./internal/cli -run TestOutages"},
+	{"trust that is too old is refused", "internal/cli/trustflags.go", `if t.maxAge > 0 && age > t.maxAge {`, `if false {`, "./internal/cli -run TestStaleTrust|TestSnapshot"},
+	{"another mirror wants its root", "internal/cli/trust.go", `if mirror != trust.PublicGoodMirror && root == nil {`, `if false {`, "./internal/cli -run TestTrustUpdate"},
 }
