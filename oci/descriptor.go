@@ -63,6 +63,14 @@ func checkDigest(d digest.Digest) error {
 	return nil
 }
 
+// checkFileDigest is checkDigest for files, which statements may name by SHA-512 too.
+func checkFileDigest(d digest.Digest) error {
+	if d.Algorithm() == digest.SHA512 && d.Validate() == nil {
+		return nil
+	}
+	return checkDigest(d)
+}
+
 // FallbackTag is the tag that lists referrers of d where a registry has no
 // referrers API: "sha256-<hex>".
 func FallbackTag(d digest.Digest) string {

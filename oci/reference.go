@@ -71,8 +71,8 @@ func parseReference(s string) (Reference, error) {
 				return Reference{}, fmt.Errorf("a path must follow %q", scheme+":")
 			}
 			return Reference{Scheme: Scheme(scheme), Path: rest}, nil
-		case SchemeDigest:
-			if d := digest.Digest(s); checkDigest(d) == nil {
+		case SchemeDigest, "sha512":
+			if d := digest.Digest(s); checkFileDigest(d) == nil {
 				return Reference{Scheme: SchemeDigest, Digest: d}, nil
 			}
 		}

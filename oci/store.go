@@ -78,8 +78,8 @@ func FileSubject(path string) (Subject, error) {
 		return Subject{}, err
 	}
 	defer f.Close()
-	digester := digest.SHA256.Digester()
-	n, err := io.Copy(digester.Hash(), f)
+	digester, longer := digest.SHA256.Digester(), digest.SHA512.Digester()
+	n, err := io.Copy(io.MultiWriter(digester.Hash(), longer.Hash()), f)
 	if err != nil {
 		return Subject{}, fmt.Errorf("reading %s: %w", path, err)
 	}
@@ -87,12 +87,12 @@ func FileSubject(path string) (Subject, error) {
 	if err != nil {
 		return Subject{}, err
 	}
-	return Subject{name: info.Name(), descriptor: Descriptor{Digest: digester.Digest(), Size: n}}, nil
+	return Subject{name: info.Name(), descriptor: Descriptor{Digest: digester.Digest(), Size: n}, longer: longer.Digest()}, nil
 }
 
 // DigestSubject is a file that is known by its digest alone.
 func DigestSubject(d digest.Digest) (Subject, error) {
-	if err := checkDigest(d); err != nil {
+	if err := checkFileDigest(d); err != nil {
 		return Subject{}, err
 	}
 	return Subject{descriptor: Descriptor{Digest: d}}, nil

@@ -14,6 +14,7 @@ type Subject struct {
 	descriptor Descriptor
 	raw        []byte
 	manifest   *Manifest
+	longer     digest.Digest // SHA-512, of a file
 }
 
 // Name is the repository that the subject was asked for in, such as
@@ -22,6 +23,15 @@ func (s Subject) Name() string { return s.name }
 
 // Digest is the digest of the subject's manifest, or of its bytes for a file.
 func (s Subject) Digest() digest.Digest { return s.descriptor.Digest }
+
+// Digests are all digests that a statement may name the subject by: the one that pins it,
+// and for a file the SHA-512 as well, which npm's statements give.
+func (s Subject) Digests() []digest.Digest {
+	if s.longer == "" {
+		return []digest.Digest{s.descriptor.Digest}
+	}
+	return []digest.Digest{s.descriptor.Digest, s.longer}
+}
 
 // Descriptor describes the subject: media type, digest, size and nothing else.
 func (s Subject) Descriptor() Descriptor { return s.descriptor }

@@ -61,6 +61,9 @@ type Client struct {
 	Budget time.Duration
 	// Patience bounds one attempt; zero means [DefaultPatience].
 	Patience time.Duration
+	// Waiting is told before each wait what failed and how long the wait will be; nil is
+	// nobody. It is called by several goroutines.
+	Waiting func(failed *ServiceError, wait time.Duration)
 	// Now and Sleep are the clock; nil means the system's.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error
@@ -128,6 +131,9 @@ func (c *Client) do(ctx context.Context, r request, also ...int) (answer, error)
 		}
 		if failure.Elapsed+wait > budget {
 			return answer{}, failure
+		}
+		if c.Waiting != nil {
+			c.Waiting(failure, wait)
 		}
 		if err := c.sleep(ctx, wait); err != nil {
 			return answer{}, err

@@ -93,7 +93,7 @@ func (f Folder) Init(ctx context.Context, mirror string, root []byte) (Material,
 	if err != nil {
 		return Material{}, err
 	}
-	defer os.RemoveAll(fresh)
+	defer func() { _ = os.RemoveAll(fresh) }()
 	if root != nil && !json.Valid(root) {
 		return Material{}, fmt.Errorf("%w: the TUF root is no JSON document", ErrTrustedRoot)
 	}

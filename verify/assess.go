@@ -99,7 +99,8 @@ func (a *assessment) notChecked(name, cause string) {
 // of checks serves them all.
 type signed struct {
 	message     func() io.Reader // what the signature is made over
-	digest      []byte           // or its SHA-256, where that is all there is
+	digest      []byte           // or its digest, where that is all there is
+	digestHash  crypto.Hash
 	signature   []byte
 	payload     []byte  // the statement or simple signing payload; nil: the artifact itself
 	payloadType *string // of an envelope
@@ -194,6 +195,7 @@ func (s *assessor) openMessage(a *assessment, m *bundle.MessageSignature, eviden
 	}
 	evidence.signature = m.Signature
 	if s.byDigest {
+		evidence.digestHash = map[digest.Algorithm]crypto.Hash{digest.SHA256: crypto.SHA256, digest.SHA384: crypto.SHA384, digest.SHA512: crypto.SHA512}[s.subject.Digest().Algorithm()]
 		var err error
 		if evidence.digest, err = hex.DecodeString(s.subject.Digest().Encoded()); err != nil {
 			return signed{}, err
@@ -216,7 +218,7 @@ func (s *assessor) openMessage(a *assessment, m *bundle.MessageSignature, eviden
 // verify checks the signature with a key.
 func (e signed) verify(key trust.Key) error {
 	if e.digest != nil {
-		return key.VerifyDigest(crypto.SHA256, e.digest, e.signature)
+		return key.VerifyDigest(e.digestHash, e.digest, e.signature)
 	}
 	return key.Verify(e.message(), e.signature)
 }
@@ -260,6 +262,13 @@ func (s *assessor) checkPayload(a *assessment, on digest.Digest, form Form, evid
 		return
 	}
 	about, ok := statement.Names(on.Algorithm().String(), on.Encoded())
+	if on == s.subject.Digest() {
+		for _, d := range s.subject.Digests() {
+			if !ok {
+				about, ok = statement.Names(d.Algorithm().String(), d.Encoded())
+			}
+		}
+	}
 	if !ok {
 		err = fmt.Errorf("it is about %s", subjectsOf(statement))
 	}

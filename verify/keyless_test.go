@@ -28,7 +28,6 @@ type keyless struct {
 	policy   policy.Policy
 	root     trust.Root // besides the Sigstore's own trusted root
 	now      time.Time
-	ready    func() // after the trusted root was read
 }
 
 func newKeyless(t *testing.T, options ...sigstore.Option) *keyless {
@@ -52,6 +51,12 @@ func (k *keyless) verify() (*verify.Result, *verify.Report, error) {
 	if k.root.Instances == nil {
 		k.root.Instances = k.instances(k.sigstore.TrustedRoot())
 	}
+	return k.judge()
+}
+
+// judge verifies what is attached.
+func (k *keyless) judge() (*verify.Result, *verify.Report, error) {
+	k.t.Helper()
 	return verify.Verify(context.Background(), k.amd64, k.sources(), k.root, k.policy, verify.Options{Now: k.now})
 }
 

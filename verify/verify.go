@@ -45,8 +45,8 @@ type Options struct {
 	// Artifact opens the bytes of a subject that is a file, whose digest the reader
 	// checks. Without it, signatures over the bytes themselves do not count.
 	Artifact func() (io.ReadCloser, error)
-	// ByDigest says that the subject is a file of which only the SHA-256 is known.
-	// Signatures over its bytes count where the key signs SHA-256.
+	// ByDigest says that the subject is a file of which only the digest is known.
+	// Signatures over its bytes count where the key signs that hash.
 	ByDigest bool
 	// Now is the time that validity is checked at; zero means the present.
 	Now    time.Time

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,7 +116,22 @@ func (a *App) notary(ctx context.Context, s signerFlags, logs, tsas bool) (*sign
 }
 
 func (a *App) signingClient(s signerFlags) *sign.Client {
-	return &sign.Client{UserAgent: "hallmark/" + Version(), Budget: s.retryFor, Now: a.Now, Sleep: a.Sleep}
+	return &sign.Client{UserAgent: "hallmark/" + Version(), Budget: s.retryFor, Now: a.Now, Sleep: a.Sleep, Waiting: a.waiting()}
+}
+
+// waiting tells people that a service is down, not more often than they want to read it.
+func (a *App) waiting() func(*sign.ServiceError, time.Duration) {
+	const often = 10 * time.Second
+	var mu sync.Mutex
+	told := map[string]time.Time{}
+	return func(failed *sign.ServiceError, _ time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		if last, ok := told[failed.Service]; !ok || a.Now().Sub(last) >= often {
+			told[failed.Service] = a.Now()
+			a.message("Trying again: %s.", printableLines(failed.Error()))
+		}
+	}
 }
 
 // keylessAuthor signs as an identity. The token and the certificate are asked for by

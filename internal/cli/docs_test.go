@@ -8,8 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hallmark-project/hallmark/internal/testkit"
+	"github.com/hallmark-project/hallmark/internal/testkit/sigstore"
 )
 
 // TestDocuments runs the commands of README and guides: every line that starts with
@@ -32,7 +34,11 @@ func TestDocuments(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "app.tgz"), []byte("a file"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if filepath.Base(file) != "release-pipeline.md" && filepath.Base(file) != "README.md" { // the others begin where these end
+			switch filepath.Base(file) {
+			case "release-pipeline.md", "README.md":
+			case "github-keyless.md":
+				runnerOf(t, dir, "octo/app")
+			default: // begin where these end
 				runDocument(t, dir, registry.Host, []documented{
 					{"hallmark keys generate --output-key-prefix release", 0},
 					{"hallmark release --key release.key registry.example.com/team/app:v1", 0},
@@ -105,5 +111,28 @@ func runDocument(t *testing.T, dir, host string, commands []documented) {
 		if strings.HasPrefix(text, "export ") {
 			exports += text + "\n"
 		}
+	}
+}
+
+// runnerOf stands in for a GitHub Actions runner of a repository: its token endpoint, and
+// a Sigstore that believes GitHub.
+func runnerOf(t *testing.T, dir, repository string) {
+	t.Helper()
+	world := sigstore.New(t, sigstore.WithClock(time.Now))
+	urls := world.Serve(t)
+	world.Issuer.Aliases = []string{sigstore.GitHubIssuer}
+	world.Issuer.Workflow = sigstore.GitHubClaims(repository)
+	world.Issuer.Workflow["iss"] = sigstore.GitHubIssuer
+	for name, content := range map[string][]byte{"trusted_root.json": world.TrustedRoot(), "signing_config.json": world.SigningConfig()} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, value := range map[string]string{
+		"GITHUB_ACTIONS": "true", "HALLMARK_SPOOL": filepath.Join(dir, "spool"),
+		"ACTIONS_ID_TOKEN_REQUEST_URL": urls.GitHubRequestURL, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": urls.GitHubRequestToken,
+		"HALLMARK_TRUSTED_ROOT": filepath.Join(dir, "trusted_root.json"), "HALLMARK_SIGNING_CONFIG": filepath.Join(dir, "signing_config.json"),
+	} {
+		t.Setenv(name, value)
 	}
 }

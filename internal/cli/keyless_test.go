@@ -149,7 +149,8 @@ func TestOutages(t *testing.T) {
 				j.world.Heal("rekor")
 			}
 		}
-		j.run(0, "release", j.image)
+		_, stderr := j.run(0, "release", j.image)
+		wants(t, stderr, "Trying again: the transparency log")
 		j.verify(0)
 	})
 	t.Run("log down for good", func(t *testing.T) {

@@ -191,7 +191,9 @@ func (a *App) runTrustShow(ctx context.Context, t trustFlags, output outputFlag)
 		for _, r := range row.Authorities {
 			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", r.Kind, printableLines(firstOf(r.URI, r.Name, "-")), window(r), r.Fingerprint[:16], r.Warning)
 		}
-		w.Flush()
+		if err := w.Flush(); err != nil {
+			return err
+		}
 	}
 	_, err = text.WriteTo(a.Out)
 	return err

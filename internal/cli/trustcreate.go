@@ -68,7 +68,7 @@ func (a *App) runTrustCreate(o createOptions) error {
 		{"ctfe", o.ctfe, func(s serviceSpec) error { return s.addLog(&root.CTLogs, nil) }},
 		{"rekor", o.rekor, func(s serviceSpec) error { return s.addLog(&root.Logs, &config.Logs) }},
 		{"tsa", o.tsa, func(s serviceSpec) error { return s.addTSA(&root, &config) }},
-		{"oidc-provider", o.oidc, func(s serviceSpec) error { config.OIDCs = append(config.OIDCs, s.service(1)); return nil }},
+		{"oidc-provider", o.oidc, func(s serviceSpec) error { config.OIDCs = append(config.OIDCs, s.service()); return nil }},
 	} {
 		for _, text := range kind.specs {
 			s, err := parseServiceSpec(text)
@@ -163,10 +163,8 @@ func parseServiceSpec(text string) (s serviceSpec, err error) {
 	return s, nil
 }
 
-func (s serviceSpec) service(version int) trust.Service {
-	if s.version != 0 {
-		version = s.version
-	}
+func (s serviceSpec) service() trust.Service {
+	version := max(s.version, 1)
 	return trust.Service{URL: s.url, APIVersion: version, Operator: s.operator, Validity: s.validity}
 }
 
@@ -196,14 +194,14 @@ func (s serviceSpec) readChain() (trust.Chain, error) {
 func (s serviceSpec) addCA(root *trust.Instance, config *trust.SigningConfig) error {
 	chain, err := s.readChain()
 	root.CAs = append(root.CAs, trust.CertificateAuthority{Chain: chain})
-	config.CAs = append(config.CAs, s.service(1))
+	config.CAs = append(config.CAs, s.service())
 	return err
 }
 
 func (s serviceSpec) addTSA(root *trust.Instance, config *trust.SigningConfig) error {
 	chain, err := s.readChain()
 	root.TSAs = append(root.TSAs, trust.TimestampAuthority{Chain: chain})
-	config.TSAs = append(config.TSAs, s.service(1))
+	config.TSAs = append(config.TSAs, s.service())
 	return err
 }
 
@@ -219,7 +217,7 @@ func (s serviceSpec) addLog(logs *[]trust.Log, services *[]trust.Service) error 
 		return fmt.Errorf("%s: %w", s.key, err)
 	}
 	key.Validity = s.validity
-	service, name := s.service(1), ""
+	service, name := s.service(), ""
 	if service.APIVersion >= 2 { // its checkpoints are signed under its name
 		name = trust.LogName(s.url)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -96,7 +97,7 @@ func (l *Log) checkpoint(size int, root []byte) string {
 // Cosign is the signature line of this log for the text of a signed note: name, the
 // first four bytes of [Log.ID], signature.
 func (l *Log) Cosign(text string) string {
-	line := append(l.ID()[:4:4], sign(l.key, []byte(text))...)
+	line := slices.Concat(l.ID()[:4], sign(l.key, []byte(text)))
 	return "— " + l.Name + " " + base64.StdEncoding.EncodeToString(line) + "\n"
 }
 
@@ -194,7 +195,7 @@ func (l *Log) forgedCheckpoint(size int, root []byte) string {
 	stranger.TreeID = l.TreeID
 	text, _, _ := strings.Cut(l.checkpoint(size, root), "\n\n")
 	text += "\n"
-	line := append(l.ID()[:4:4], sign(stranger.key, []byte(text))...)
+	line := slices.Concat(l.ID()[:4], sign(stranger.key, []byte(text)))
 	return text + "\n— " + l.Name + " " + base64.StdEncoding.EncodeToString(line) + "\n"
 }
 

@@ -132,25 +132,25 @@ func TestRekorV1(t *testing.T) {
 	}
 	entry := proposed("artifact")
 	response, body := post(t, u.Logs[0]+entriesPath, entry)
-	if response.StatusCode != 201 || !strings.Contains(body, `"signedEntryTimestamp"`) || !strings.Contains(body, response.Header.Get("ETag")) {
+	if response.StatusCode != http.StatusCreated || !strings.Contains(body, `"signedEntryTimestamp"`) || !strings.Contains(body, response.Header.Get("ETag")) {
 		t.Fatalf("%d %s", response.StatusCode, body)
 	}
 	response, _ = post(t, u.Logs[0]+entriesPath, entry)
 	location := response.Header.Get("Location")
-	if response.StatusCode != 409 || location == "" {
+	if response.StatusCode != http.StatusConflict || location == "" {
 		t.Fatalf("the duplicate: %d, Location %q", response.StatusCode, location)
 	}
-	if response, again := do(t, request("GET", u.Logs[0]+location, nil)); response.StatusCode != 200 || again != body {
+	if response, again := do(t, request("GET", u.Logs[0]+location, nil)); response.StatusCode != http.StatusOK || again != body {
 		t.Errorf("fetched %d %s, wanted %s", response.StatusCode, again, body)
 	}
-	if response, _ := post(t, u.Logs[0]+entriesPath, proposed("another")); response.StatusCode != 400 {
+	if response, _ := post(t, u.Logs[0]+entriesPath, proposed("another")); response.StatusCode != http.StatusBadRequest {
 		t.Errorf("an entry with a bad signature: %d", response.StatusCode)
 	}
 	env := string(must(json.Marshal(object{"payload": []byte("p"), "payloadType": "t", "signatures": []object{{"sig": sign(key, PAE("t", []byte("p")))}}})))
 	response, body = post(t, u.Logs[0]+entriesPath, object{"apiVersion": "0.0.1", "kind": DSSE, "spec": object{
 		"proposedContent": object{"envelope": env, "verifiers": [][]byte{PublicPEM(key.Public())}},
 	}})
-	if response.StatusCode != 201 {
+	if response.StatusCode != http.StatusCreated {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 	if w.Count("rekor") != 5 || w.Count("rekor", entriesPath) != 4 {
@@ -172,7 +172,7 @@ func TestRekorV2(t *testing.T) {
 	entry := proposed("artifact", details)
 	response, body := post(t, u.Logs[0]+address, entry)
 	got := &rekorpb.TransparencyLogEntry{}
-	if err := protojson.Unmarshal([]byte(body), got); err != nil || response.StatusCode != 201 {
+	if err := protojson.Unmarshal([]byte(body), got); err != nil || response.StatusCode != http.StatusCreated {
 		t.Fatalf("%d %s", response.StatusCode, body)
 	}
 	if err := included(got); err != nil || !strings.HasPrefix(got.InclusionProof.Checkpoint.Envelope, "127.0.0.1\n") {
@@ -192,14 +192,14 @@ func TestTimestampServer(t *testing.T) {
 		HashAlgorithm: crypto.SHA256, HashedMessage: digest(crypto.SHA256, []byte("m")), Nonce: big.NewInt(77), Certificates: true,
 	}
 	response, body := do(t, request("POST", u.TSAs[0], must(query.Marshal()), "Content-Type", "application/timestamp-query"))
-	if response.StatusCode != 201 || response.Header.Get("Content-Type") != "application/timestamp-reply" {
+	if response.StatusCode != http.StatusCreated || response.Header.Get("Content-Type") != "application/timestamp-reply" {
 		t.Fatalf("%d %s", response.StatusCode, body)
 	}
 	stamp, err := timestamp.ParseResponse([]byte(body))
 	if err != nil || stamp.Nonce.Cmp(query.Nonce) != 0 || !stamp.Time.Equal(Epoch) || len(stamp.Certificates) != 1 {
 		t.Errorf("%+v, %v", stamp, err)
 	}
-	if response, _ := do(t, request("POST", u.TSAs[0], []byte("x"), "Content-Type", "application/timestamp-query")); response.StatusCode != 400 {
+	if response, _ := do(t, request("POST", u.TSAs[0], []byte("x"), "Content-Type", "application/timestamp-query")); response.StatusCode != http.StatusBadRequest {
 		t.Errorf("nonsense: %d", response.StatusCode)
 	}
 }
@@ -227,7 +227,7 @@ func TestFaults(t *testing.T) {
 	for range 4 {
 		response, _ := do(t, request("GET", u.Logs[0]+"/api/v2/checkpoint", nil))
 		seen = append(seen, response.StatusCode)
-		if response.StatusCode == 502 && response.Header.Get("Retry-After") != "1" {
+		if response.StatusCode == http.StatusBadGateway && response.Header.Get("Retry-After") != "1" {
 			t.Error("no Retry-After")
 		}
 	}
@@ -245,7 +245,7 @@ func TestFaults(t *testing.T) {
 		t.Error("a hanging service answers")
 	}
 	w.Heal("fulcio")
-	if response, _ := do(t, request("GET", u.Fulcio+"/api/v2/trustBundle", nil)); response.StatusCode != 200 {
+	if response, _ := do(t, request("GET", u.Fulcio+"/api/v2/trustBundle", nil)); response.StatusCode != http.StatusOK {
 		t.Errorf("after healing: %d", response.StatusCode)
 	}
 	before := w.Logs[0].Size()
@@ -255,7 +255,7 @@ func TestFaults(t *testing.T) {
 		"content":  sign(key, []byte("a")),
 		"verifier": object{"publicKey": object{"rawBytes": publicDER(key.Public())}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"},
 	}}})
-	if response.StatusCode != 504 || w.Logs[0].Size() != before+1 {
+	if response.StatusCode != http.StatusGatewayTimeout || w.Logs[0].Size() != before+1 {
 		t.Errorf("lost answer: %d, %d entries more", response.StatusCode, w.Logs[0].Size()-before)
 	}
 }
