@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -72,6 +73,9 @@ func ParseInstances(name string, data []byte) ([]Instance, error) {
 }
 
 func parseInstance(name string, data []byte) (Instance, error) {
+	if !json.Valid(data) { // whose own error would quote what may be anything, a secret among it
+		return Instance{}, fmt.Errorf("%w: %s: it is no JSON document", ErrTrustedRoot, name)
+	}
 	var doc trustroot.TrustedRoot
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, &doc); err != nil {
 		return Instance{}, fmt.Errorf("%w: %s: %w", ErrTrustedRoot, name, err)

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -60,6 +61,9 @@ func ParseSigningConfig(name string, data []byte) (SigningConfig, error) {
 	}
 	if len(data) > maxSigningConfig {
 		return fail(fmt.Errorf("larger than %d bytes", maxSigningConfig))
+	}
+	if !json.Valid(data) {
+		return fail(errors.New("it is no JSON document"))
 	}
 	var doc trustroot.SigningConfig
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, &doc); err != nil {

@@ -188,7 +188,7 @@ func (s *assessor) needTimestamps(h *hearing, keyless bool) {
 		return
 	}
 	if len(h.instance.Logs)+len(h.instance.TSAs) > 0 {
-		h.check(CheckTimestamp, h.instance.Name, fmt.Errorf("nobody whom the trusted root names says when it was signed"))
+		h.check(CheckTimestamp, h.instance.Name, fmt.Errorf("nobody whom the trusted root names says when it was signed (%s)", h.instance.Name))
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/trust"
 )
 
 // App is a run of the program: its streams, environment and settings. Tests make
@@ -41,6 +42,7 @@ type App struct {
 	quiet    bool
 	timeout  time.Duration
 	registry oci.Options
+	trusted  *trust.Material // of this run, once it was asked for
 }
 
 // Main runs the program as its own process and returns the exit code.

@@ -78,8 +78,11 @@ func (a *App) keyAuthor(ctx context.Context, s signerFlags) (*author, error) {
 	if !s.tlog && !s.tsa {
 		return who, nil
 	}
-	who.notary, err = a.notary(ctx, s, s.tlog, s.tsa)
+	config, err := a.services(ctx, s.trust, s.signingConfig)
 	if err != nil {
+		return nil, err
+	}
+	if who.notary, err = a.notary(ctx, s, config, s.tlog, s.tsa); err != nil {
 		return nil, err
 	}
 	who.signer = sign.Notarized{KeySigner: key, Notary: who.notary}
@@ -90,12 +93,8 @@ func (a *App) keyAuthor(ctx context.Context, s signerFlags) (*author, error) {
 }
 
 // notary readies the witnesses of signatures.
-func (a *App) notary(ctx context.Context, s signerFlags, logs, tsas bool) (*sign.Notary, error) {
-	config, err := a.services(ctx, s.trust, s.signingConfig)
-	if err != nil {
-		return nil, err
-	}
-	n := &sign.Notary{Client: a.signingClient(s), Later: s.logLater}
+func (a *App) notary(ctx context.Context, s signerFlags, config trust.SigningConfig, logs, tsas bool) (n *sign.Notary, err error) {
+	n = &sign.Notary{Client: a.signingClient(s), Later: s.logLater}
 	if n.Instances, err = a.instances(ctx, s.trust); err != nil {
 		return nil, err
 	}
@@ -155,7 +154,7 @@ func (a *App) keylessAuthor(ctx context.Context, s signerFlags) (*author, func(c
 	if err != nil {
 		return nil, nil, err
 	}
-	notary, err := a.notary(ctx, s, true, true)
+	notary, err := a.notary(ctx, s, config, true, true)
 	if err != nil {
 		return nil, nil, err
 	}

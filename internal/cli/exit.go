@@ -93,6 +93,7 @@ var classes = []class{
 	{exitUsage, is(trust.ErrUninitialized), "'hallmark trust init' sets it up."},
 	{exitRejected, is(trust.ErrTampered), "Do not trust this mirror. What was trusted before is still in use."},
 	{exitInconclusive, is(trust.ErrUpdate), "What was trusted before is still in use. Try again when the network is there, or use --offline."},
+	{exitInconclusive, is(errNoServices), "Fetch the trust material with 'hallmark trust init' when the network is there, or give --signing-config FILE. With --key, no service is needed."},
 	{exitInconclusive, is(errStale), "Fetch it anew with 'hallmark trust update'."},
 	{exitUsage, is(policy.ErrIdentity), ""},
 	{exitUsage, is(oidc.ErrNoIdentity), ""},

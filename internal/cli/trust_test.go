@@ -167,6 +167,11 @@ func TestSnapshot(t *testing.T) {
 	wants(t, stdout, "https://fulcio.sigstore.dev", "https://rekor.sigstore.dev")
 	wants(t, stderr, "Warning", "public-good", "days ago")
 	j.run(5, "trust", "show", "--offline", "--max-root-age", "24h")
+	secret := j.write("secret", []byte("eyJhbGciOiJSUzI1NiJ9.e30.AAAA"))
+	_, stderr = j.run(2, "trust", "show", "--trusted-root", secret)
+	if strings.Contains(stderr, "eyJ") {
+		t.Errorf("a file that is no trusted root is quoted:\n%s", stderr)
+	}
 	_, stderr = j.run(4, "verify", "--offline", "--github-repo", "octo/app", j.image)
 	wants(t, stderr, "Warning")
 }

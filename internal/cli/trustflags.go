@@ -47,6 +47,9 @@ func (t *trustFlags) explicit() bool { return len(t.roots) > 0 }
 // errStale is about trust material that is older than --max-root-age.
 var errStale = errors.New("the trust material is too old")
 
+// errNoServices is about signing where nobody says which services to ask.
+var errNoServices = errors.New("it is not known which services to ask for a signature")
+
 // trustDir is the folder that `trust init` sets up.
 func (a *App) trustDir() (string, error) {
 	if dir, ok := a.Env(envTrustDir); ok && dir != "" {
@@ -103,6 +106,9 @@ func (a *App) instances(ctx context.Context, t trustFlags) ([]trust.Instance, er
 // it may be; without one, the public-good instance's. Whatever is older than was hoped
 // for is used with a warning that says so.
 func (a *App) material(ctx context.Context, t trustFlags) (trust.Material, error) {
+	if a.trusted != nil {
+		return *a.trusted, nil
+	}
 	folder, err := a.trustFolder()
 	if err != nil {
 		return trust.Material{}, err
@@ -121,6 +127,7 @@ func (a *App) material(ctx context.Context, t trustFlags) (trust.Material, error
 	if t.maxAge > 0 && age > t.maxAge {
 		return trust.Material{}, fmt.Errorf("%w: %s is of %s, %s ago, and --max-root-age is %s", errStale, m.Origin, m.Fetched.Format(time.DateOnly), days(age), t.maxAge)
 	}
+	a.trusted = &m
 	return m, nil
 }
 
@@ -187,9 +194,8 @@ func (a *App) services(ctx context.Context, t trustFlags, file string) (trust.Si
 	if err != nil {
 		return trust.SigningConfig{}, err
 	}
-	c, err := m.Services()
-	if err != nil {
-		return c, usagef("%w: it takes 'hallmark trust update' with the network there, or --signing-config FILE", err)
+	if len(m.SigningConfig) == 0 {
+		return trust.SigningConfig{}, fmt.Errorf("%w: %s names none", errNoServices, m.Origin)
 	}
-	return c, nil
+	return m.Services()
 }
