@@ -12,12 +12,12 @@ import (
 	"github.com/hallmark-project/hallmark/trust"
 )
 
-// Find reads the evidence about one digest until enough says so or all of it was
-// read, and returns what signers whom root and p accept have truly
-// signed about it. It is for those
-// who are about to add evidence and want to know what is there already: where enough
-// never said yes and something could not be read, the error wraps [ErrInconclusive].
-// What is labelled as one of types is read first.
+// Find reads the evidence about one digest until enough says so or all of it was read,
+// and returns what signers whom root and p accept have truly signed about it; the
+// requirements of p are not asked. It is for those who are about to add evidence and want
+// to know what is there already: where enough never said yes and something could not be
+// read, the error wraps [ErrInconclusive]. What is labelled as one of types is read
+// first.
 func Find(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, types []policy.Type, enough func([]Verified) bool) ([]Verified, error) {
 	d := &dossier{
 		on: subject.Digest(), sources: sources, limits: Limits{}.withDefaults(),
