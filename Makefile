@@ -31,6 +31,7 @@ sandbox: ## Build build/hallmark-sandbox, a private Sigstore for tests and demos
 
 .PHONY: keyless
 keyless: build sandbox ## See an image released and verified without a key, with a Sigstore on this machine
+	$(GO) build -o $(BUILD)/quickstart-stage ./internal/quickstart
 	./examples/keyless/run.sh
 
 .PHONY: quickstart

@@ -3,7 +3,7 @@
 // somebody with write access could.
 //
 //	quickstart pack DIR PLATFORM=BINARY...
-//	quickstart tamper DIR
+//	quickstart tamper DIR [PACKAGE]
 package main
 
 import (
@@ -23,7 +23,9 @@ func run(args []string) error {
 	case len(args) >= 3 && args[0] == "pack":
 		return pack(args[1], args[2:])
 	case len(args) == 2 && args[0] == "tamper":
-		return tamper(args[1])
+		return tamper(args[1], hidden)
+	case len(args) == 3 && args[0] == "tamper":
+		return tamper(args[1], args[2])
 	}
-	return fmt.Errorf("usage: quickstart pack DIR PLATFORM=BINARY... | quickstart tamper DIR")
+	return fmt.Errorf("usage: quickstart pack DIR PLATFORM=BINARY... | quickstart tamper DIR [PACKAGE]")
 }

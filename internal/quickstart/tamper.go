@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 )
 
-// hidden is what the attacker takes out of the SBOM, and what stands there instead:
-// the name of a package that somebody will look for one day.
-var hidden, shown = []byte("oras.land/oras-go/v2"), []byte("example.com/harmless")
+// hidden is what the attacker takes out of the SBOM unless told otherwise, and shown what
+// stands there instead: the name of a package that somebody will look for one day.
+const hidden, shown = "oras.land/oras-go/v2", "example.com/harmless"
 
 // document is JSON whose members are kept as they are.
 type document = map[string]json.RawMessage
@@ -22,7 +22,7 @@ type document = map[string]json.RawMessage
 // tamper rewrites an SPDX attestation of the layout: the SBOM inside is changed, and
 // every digest on the way to it is made to fit again, up to index.json. Only the
 // signature cannot be.
-func tamper(dir string) error {
+func tamper(dir, hidden string) error {
 	var index document
 	if err := readJSON(filepath.Join(dir, "index.json"), &index); err != nil {
 		return err
@@ -35,7 +35,7 @@ func tamper(dir string) error {
 		if !bytes.Contains(entry["annotations"], []byte(`"https://spdx.dev/Document"`)) {
 			continue
 		}
-		changed, err := tamperEvidence(dir, entry)
+		changed, err := tamperEvidence(dir, entry, hidden)
 		if err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func tamper(dir string) error {
 
 // tamperEvidence changes the bundle that a manifest holds and returns the entry of
 // the new manifest.
-func tamperEvidence(dir string, entry document) (document, error) {
+func tamperEvidence(dir string, entry document, hidden string) (document, error) {
 	var manifest document
 	if err := readBlob(dir, entry, &manifest); err != nil {
 		return nil, err
@@ -74,10 +74,10 @@ func tamperEvidence(dir string, entry document) (document, error) {
 	if err := json.Unmarshal(envelope["payload"], &payload); err != nil {
 		return nil, err
 	}
-	if !bytes.Contains(payload, hidden) {
+	if !bytes.Contains(payload, []byte(hidden)) {
 		return nil, fmt.Errorf("the SBOM does not name %s", hidden)
 	}
-	payload = bytes.ReplaceAll(payload, hidden, shown)
+	payload = bytes.ReplaceAll(payload, []byte(hidden), []byte(shown))
 	envelope["payload"] = json.RawMessage(`"` + base64.StdEncoding.EncodeToString(payload) + `"`)
 	var err error
 	if bundle["dsseEnvelope"], err = json.Marshal(envelope); err != nil {
