@@ -41,14 +41,17 @@ func (e *ProviderError) Unwrap() error { return e.Cause }
 var (
 	errNoURL    = errors.New("its address is no URL")
 	errNoToken  = errors.New("its answer holds no token")
+	errAnswer   = errors.New("its answer cannot be used")
 	errNotHTTPS = errors.New("its address is neither https nor on this machine, and a secret would be sent there")
 )
 
 // Bounds on asking a provider.
 const (
 	maxAttempts = 3
-	askTime     = 10 * time.Second
+	askTime     = 10 * time.Second // for one attempt
+	totalTime   = 30 * time.Second // for all of them
 	maxWait     = 10 * time.Second
+	maxAnswer   = maxToken + 1024
 )
 
 // question is a request that may be repeated.
@@ -56,10 +59,19 @@ type question struct {
 	provider, method, url string
 	header                http.Header
 	body                  []byte
-	plainHTTP             bool // carries no secret: any address will do
+	plainHTTP             bool        // carries no secret: any address will do
+	wants                 http.Header // the answer must have these
 }
 
-// ask asks a provider, a few times if it is down.
+// reply is what came back.
+type reply struct {
+	status int
+	wait   time.Duration // that the provider wants to be left alone; -1: it does not say
+	body   []byte
+}
+
+// ask asks a provider, a few times if it is down. It does not follow redirects: what it
+// sends is for one address.
 func (o Options) ask(ctx context.Context, q question) ([]byte, error) {
 	u, err := url.Parse(q.url)
 	if err != nil || u.Host == "" {
@@ -68,56 +80,92 @@ func (o Options) ask(ctx context.Context, q question) ([]byte, error) {
 	if !q.plainHTTP && !private(u) {
 		return nil, &ProviderError{Provider: q.provider, URL: plain(u), Cause: errNotHTTPS}
 	}
-	delay := time.Second
+	within, cancel := context.WithTimeout(ctx, totalTime)
+	defer cancel()
 	for attempt := 1; ; attempt++ {
-		status, wait, body, err := o.once(ctx, q)
+		got, err := o.once(within, q)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if err == nil && status == http.StatusOK {
-			return body, nil
+		if err == nil && (got.status == http.StatusOK || got.status == http.StatusCreated) {
+			return got.body, nil
 		}
-		failure := &ProviderError{Provider: q.provider, URL: plain(u), Status: status, Cause: err}
-		again := err != nil || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
-		if !again || attempt == maxAttempts {
+		failure := &ProviderError{Provider: q.provider, URL: plain(u), Status: got.status, Cause: err}
+		if attempt == maxAttempts || !mayPass(got.status, err) || within.Err() != nil {
 			return nil, failure
 		}
-		if wait == 0 {
-			wait = delay/2 + rand.N(delay/2)
-			delay *= 2
+		wait := got.wait
+		if wait < 0 {
+			base := time.Second << (attempt - 1)
+			wait = base/2 + rand.N(base/2)
 		}
-		if wait > maxWait {
+		if end, _ := within.Deadline(); wait > maxWait || time.Until(end) < wait {
 			return nil, failure
 		}
-		if err := o.sleep(ctx, wait); err != nil {
-			return nil, err
+		if err := o.sleep(within, wait); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, failure
 		}
 	}
 }
 
-func (o Options) once(ctx context.Context, q question) (status int, wait time.Duration, body []byte, err error) {
+// mayPass reports whether a request may succeed when repeated.
+func mayPass(status int, err error) bool {
+	return err != nil && !errors.Is(err, errAnswer) ||
+		status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
+}
+
+func (o Options) once(ctx context.Context, q question) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, q.method, q.url, bytes.NewReader(q.body))
 	if err != nil {
-		return 0, 0, nil, errNoURL
+		return reply{}, errNoURL
 	}
 	r.Header = q.header.Clone()
-	client := *o.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, err := client.Do(r)
+	response, err := o.client().Do(r)
 	if err != nil {
-		return 0, 0, nil, withoutURL(err)
+		return reply{}, withoutURL(err)
 	}
 	defer response.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(response.Body, maxToken+1024))
-	if err != nil {
-		return 0, 0, nil, withoutURL(err)
+	got := reply{status: response.StatusCode, wait: retryAfter(response.Header.Get("Retry-After"), o.Now())}
+	if got.status != http.StatusOK && got.status != http.StatusCreated {
+		return got, nil
 	}
-	if n, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && n >= 0 {
-		wait = time.Duration(n) * time.Second
+	for name, values := range q.wants {
+		if response.Header.Get(name) != values[0] {
+			return got, fmt.Errorf("%w: the header %s: %s is missing; something else answers there", errAnswer, name, values[0])
+		}
 	}
-	return response.StatusCode, wait, body, nil
+	got.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return got, withoutURL(err)
+	case len(got.body) > maxAnswer:
+		return got, fmt.Errorf("%w: it is larger than %d bytes", errAnswer, maxAnswer)
+	}
+	return got, nil
+}
+
+// client is the options' client, which follows no redirect.
+func (o Options) client() *http.Client {
+	client := *o.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+// retryAfter reads the header of RFC 9110 section 10.2.3: seconds or a date. It is -1
+// if there is none.
+func retryAfter(text string, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return time.Duration(min(n, 1e6)) * time.Second
+	}
+	if date, err := http.ParseTime(text); err == nil {
+		return max(date.Sub(now), 0)
+	}
+	return -1
 }
 
 // withoutURL takes the address out of an error of net/http, whose query may be secret.

@@ -58,28 +58,38 @@ type provider struct {
 	find func(o Options) (Source, string)
 }
 
-// providers are asked in this order.
+// providers are asked in this order: what somebody gave, what the job or the machine
+// has, a person.
 func providers() []provider {
 	return []provider{
-		{"file", findFile}, {"env", findEnv}, {"gitlab", findGitLab}, {"github", findGitHub}, {"buildkite", findBuildkite},
-		{"spiffe", findSPIFFE}, {"google", findGoogle}, {"device", findDevice}, {"browser", findBrowser},
+		{"env", findEnv}, {"gitlab", findGitLab}, {"github", findGitHub}, {"buildkite", findBuildkite}, {"google", findGoogle},
+		{"spiffe", findSPIFFE}, {"file", findFile}, {"device", findDevice}, {"browser", findBrowser},
 	}
 }
 
-// Names lists the providers.
+// Names lists the providers for people.
 func Names() string {
-	var names []string
-	for _, p := range providers() {
-		names = append(names, p.name)
-	}
-	return strings.Join(names, ", ")
+	return "file, env, gitlab, github, buildkite, spiffe, google, device, browser"
 }
 
-// Find decides where a token will come from. It asks nobody on the network.
+// Find decides where a token will come from. It asks nobody on the network. An error
+// wraps [ErrNoIdentity] and says what it takes to have one.
 func Find(o Options) (Source, error) {
-	if o.Client == nil {
-		o.Client = http.DefaultClient
+	source, err := choose(o.complete())
+	if err != nil {
+		return nil, err
 	}
+	return quiet{source}, nil
+}
+
+// quiet is a source that says its name when it is printed by mistake, and nothing of the
+// secrets that it asks with.
+type quiet struct{ Source }
+
+// Format implements [fmt.Formatter].
+func (q quiet) Format(f fmt.State, _ rune) { fmt.Fprint(f, q.Name()) }
+
+func choose(o Options) (Source, error) {
 	if o.TokenFile != "" && o.Provider != "" && o.Provider != "file" {
 		return nil, fmt.Errorf("%w: a token file and the provider %s are two identities: choose", ErrNoIdentity, o.Provider)
 	}
@@ -105,6 +115,28 @@ func Find(o Options) (Source, error) {
 		return nil, fmt.Errorf("%w: there is no provider %q: want one of %s", ErrNoIdentity, o.Provider, Names())
 	}
 	return nil, fmt.Errorf("%w: %s", ErrNoIdentity, advice(o))
+}
+
+// complete gives what the caller left out its default.
+func (o Options) complete() Options {
+	if o.Client == nil {
+		o.Client = http.DefaultClient
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Env == nil {
+		o.Env = func(string) (string, bool) { return "", false }
+	}
+	if o.Stdin == nil {
+		o.Stdin = strings.NewReader("")
+	}
+	if o.Person != nil && o.Person.Say == nil {
+		person := *o.Person
+		person.Say = func(string) {}
+		o.Person = &person
+	}
+	return o
 }
 
 // advice says what to do where nothing was at hand.
@@ -190,14 +222,14 @@ func findFile(o Options) (Source, string) {
 
 // fileSource is the file, variable or stream that --identity-token names.
 func fileSource(o Options) (Source, error) {
+	if isToken(o.TokenFile) {
+		return nil, fmt.Errorf("%w: that is a token itself, and others can read a command line: put it into a file, or into %s", ErrNoIdentity, envToken)
+	}
 	if name, ok := strings.CutPrefix(o.TokenFile, "env://"); ok {
 		if s := o.variable("the variable "+name, name); s != nil {
 			return s, nil
 		}
 		return nil, fmt.Errorf("%w: the environment has no variable %q", ErrNoIdentity, name)
-	}
-	if _, err := Parse(o.TokenFile); err == nil || strings.HasPrefix(o.TokenFile, "eyJ") && strings.Count(o.TokenFile, ".") == 2 {
-		return nil, fmt.Errorf("%w: that is a token itself, and others can read a command line: put it into a file, or into %s", ErrNoIdentity, envToken)
 	}
 	if o.TokenFile == "-" {
 		return fixed{"standard input", o.Now, func() (string, error) { return readAll(o.Stdin) }}, nil
@@ -206,6 +238,12 @@ func fileSource(o Options) (Source, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoIdentity, err)
 	}
 	return fixed{"the file " + o.TokenFile, o.Now, func() (string, error) { return readToken(o.TokenFile) }}, nil
+}
+
+// isToken reports whether a text that should name a file looks like a token, whole or
+// not: the claims of one start with {".
+func isToken(text string) bool {
+	return strings.HasPrefix(text, "eyJ") || strings.Contains(text, ".eyJ") || strings.Contains(text, " eyJ")
 }
 
 func readToken(file string) (string, error) {
@@ -218,7 +256,7 @@ func readToken(file string) (string, error) {
 }
 
 func readAll(r io.Reader) (string, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxToken+2))
+	raw, err := io.ReadAll(io.LimitReader(r, maxAnswer))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoIdentity, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Audience is the audience that a token must have to be accepted by a certificate
@@ -39,79 +40,122 @@ type Token struct {
 
 	issued, notBefore time.Time
 	nonce             string
-	raw               string
+	raw               *string // printed as an address where no method of Token is asked
 }
 
-// claims are the members of a token that are read.
-type claims struct {
-	Issuer        string          `json:"iss"`
-	Subject       string          `json:"sub"`
-	Email         string          `json:"email"`
-	EmailVerified json.RawMessage `json:"email_verified"`
-	Audience      json.RawMessage `json:"aud"`
-	Expires       *float64        `json:"exp"`
-	Issued        float64         `json:"iat"`
-	NotBefore     float64         `json:"nbf"`
-	Nonce         string          `json:"nonce"`
-}
-
-// Parse reads a token in its compact form.
+// Parse reads a token in its compact form (RFC 7519 with RFC 7515, section 7.1), at most
+// 64 KiB. It must name its issuer, somebody, an audience and its end. An error wraps
+// [ErrToken] and repeats nothing but such names.
 func Parse(raw string) (Token, error) {
 	raw = strings.TrimSpace(raw)
 	if len(raw) > maxToken {
-		return Token{}, fmt.Errorf("%w: it has %d bytes, more than %d", ErrToken, len(raw), maxToken)
+		return Token{}, fmt.Errorf("%w: it has more than %d bytes", ErrToken, maxToken)
 	}
-	parts := strings.Split(raw, ".")
-	if len(parts) != 3 {
-		return Token{}, fmt.Errorf("%w: it is no JSON web token", ErrToken)
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return Token{}, fmt.Errorf("%w: it is no JSON web token", ErrToken)
-	}
-	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil {
-		return Token{}, fmt.Errorf("%w: its claims cannot be read", ErrToken)
-	}
-	audience, err := c.audiences()
+	c, err := parseClaims(raw)
 	if err != nil {
 		return Token{}, err
 	}
-	switch verified := string(c.EmailVerified); {
-	case c.Issuer == "":
-		return Token{}, fmt.Errorf("%w: it names no issuer", ErrToken)
-	case c.Subject == "" && c.Email == "":
-		return Token{}, fmt.Errorf("%w: it names nobody", ErrToken)
-	case c.Expires == nil:
-		return Token{}, fmt.Errorf("%w: it does not say when it ends", ErrToken)
-	case c.Email != "" && (verified == "false" || verified == `"false"`):
-		return Token{}, fmt.Errorf("%w: its address %s was not verified by its issuer", ErrToken, clean(c.Email))
+	t := Token{raw: &raw}
+	for _, text := range []struct {
+		name string
+		to   *string
+	}{{"iss", &t.Issuer}, {"sub", &t.Subject}, {"email", &t.Email}, {"nonce", &t.nonce}} {
+		if err := c.read(text.name, text.to); err != nil {
+			return Token{}, err
+		}
 	}
-	return Token{Issuer: c.Issuer, Subject: c.Subject, Email: c.Email, Audience: audience, Expires: seconds(*c.Expires),
-		issued: seconds(c.Issued), notBefore: seconds(c.NotBefore), nonce: c.Nonce, raw: raw}, nil
+	for _, date := range []struct {
+		name string
+		to   *time.Time
+	}{{"exp", &t.Expires}, {"iat", &t.issued}, {"nbf", &t.notBefore}} {
+		var n float64
+		if err := c.read(date.name, &n); err != nil {
+			return Token{}, err
+		}
+		*date.to = seconds(n)
+	}
+	if t.Audience, err = c.audience(); err != nil {
+		return Token{}, err
+	}
+	if err := t.named(c); err != nil {
+		return Token{}, err
+	}
+	return t, nil
 }
 
-// audiences reads the audience, a text or a list of them.
-func (c claims) audiences() (list []string, err error) {
-	var one string
-	if json.Unmarshal(c.Audience, &one) == nil {
-		return []string{one}, nil
+// named reports what a token does not say.
+func (t Token) named(c claims) error {
+	verified := string(c["email_verified"])
+	switch {
+	case t.Issuer == "":
+		return fmt.Errorf("%w: it names no issuer", ErrToken)
+	case t.Subject == "" && t.Email == "":
+		return fmt.Errorf("%w: it names nobody", ErrToken)
+	case t.Expires.IsZero():
+		return fmt.Errorf("%w: it does not say when it ends", ErrToken)
+	case verified == "false" || verified == `"false"`:
+		return fmt.Errorf("%w: its address %s was not verified by its issuer", ErrToken, clean(t.Email))
 	}
-	if err := json.Unmarshal(c.Audience, &list); err != nil {
+	return nil
+}
+
+// claims are the members of a token by their names, which are told apart by case.
+type claims map[string]json.RawMessage
+
+func parseClaims(raw string) (claims, error) {
+	var parts [3][]byte
+	texts := strings.Split(raw, ".")
+	if len(texts) != len(parts) {
+		return nil, fmt.Errorf("%w: it is no JSON web token", ErrToken)
+	}
+	for i, text := range texts {
+		part, err := base64.RawURLEncoding.Strict().DecodeString(text)
+		if err != nil || len(part) == 0 || strings.ContainsAny(text, "\r\n") {
+			return nil, fmt.Errorf("%w: it is no JSON web token", ErrToken)
+		}
+		parts[i] = part
+	}
+	var header, c claims
+	if json.Unmarshal(parts[0], &header) != nil || json.Unmarshal(parts[1], &c) != nil || header == nil || c == nil {
+		return nil, fmt.Errorf("%w: its claims cannot be read", ErrToken)
+	}
+	return c, nil
+}
+
+// read reads a claim. One that is absent leaves its target alone.
+func (c claims) read(name string, to any) error {
+	if value, ok := c[name]; ok && json.Unmarshal(value, to) != nil {
+		return fmt.Errorf("%w: its claim %s cannot be read", ErrToken, name)
+	}
+	return nil
+}
+
+// audience reads the audience, a text or a list of them.
+func (c claims) audience() (list []string, err error) {
+	var one string
+	if c.read("aud", &one) == nil {
+		list = []string{one}
+	} else if err := c.read("aud", &list); err != nil {
+		return nil, err
+	}
+	if len(list) == 0 || slices.Contains(list, "") {
 		return nil, fmt.Errorf("%w: it does not say whom it is for", ErrToken)
 	}
 	return list, nil
 }
 
+// seconds is a date as RFC 7519 section 2 has it. What is not after 1970 is none.
 func seconds(n float64) time.Time {
-	const most = 1 << 40 // far beyond any date that a token could mean
-	if n <= 0 || n > most {
+	const most = 1 << 37 // far beyond any date that a token could mean
+	if n < 1 {
 		return time.Time{}
 	}
-	return time.Unix(int64(n), 0)
+	return time.Unix(int64(min(n, most)), 0)
 }
 
-// Check reports whether the token is for an audience and may be used at a time.
+// Check reports whether the token is for an audience and may be used at a time: it lasts
+// ten seconds more at least, and counts already by a clock that may be a minute off.
+// The error wraps [ErrToken].
 func (t Token) Check(audience string, now time.Time) error {
 	switch {
 	case !slices.Contains(t.Audience, audience):
@@ -130,7 +174,7 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 func clean(s string) string {
 	const most = 300
 	s = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
+		if !unicode.IsPrint(c) {
 			return '?'
 		}
 		return c
@@ -142,7 +186,12 @@ func clean(s string) string {
 }
 
 // Reveal is the token itself, to be sent to whom it is for.
-func (t Token) Reveal() string { return t.raw }
+func (t Token) Reveal() string {
+	if t.raw == nil {
+		return ""
+	}
+	return *t.raw
+}
 
 // Describe says whose token it is, for people.
 func (t Token) Describe() string {
