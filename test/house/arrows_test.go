@@ -40,6 +40,9 @@ var mayImport = map[string][]string{
 	"test/house":                {},
 	"test/bench":                {},
 	"test/mutants":              {},
+
+	"test/conformance":        {},
+	"test/conformance/client": {}, // runs the program, as the suite does
 }
 
 // confined says where the types of a library stop.
