@@ -151,7 +151,7 @@ func (a *App) publicGood(ctx context.Context, folder trust.Folder, offline bool)
 	if !offline {
 		wait, cancel := context.WithTimeout(ctx, updatePatience)
 		defer cancel()
-		m, err := folder.Init(wait, trust.PublicGoodMirror, nil)
+		m, err := a.initPublicGood(wait, folder)
 		if err == nil {
 			return m, nil
 		}
@@ -164,6 +164,22 @@ func (a *App) publicGood(ctx context.Context, folder trust.Folder, offline bool)
 	a.message("Warning: using the trusted root of Sigstore's public-good instance that is inside this program. Its newest authority is of %s, %s ago; what newer ones vouch for is rejected.",
 		date.Format(time.DateOnly), days(a.Now().Sub(date)))
 	return m, nil
+}
+
+// initPublicGood sets the folder up. Where it cannot be written, as in a container that
+// is read-only, the material serves this run alone.
+func (a *App) initPublicGood(ctx context.Context, folder trust.Folder) (trust.Material, error) {
+	m, err := folder.Init(ctx, trust.PublicGoodMirror, nil)
+	var unwritable *os.PathError
+	if !errors.As(err, &unwritable) {
+		return m, err
+	}
+	dir, failed := os.MkdirTemp("", "hallmark-trust-")
+	if failed != nil {
+		return m, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return trust.Folder{Dir: dir, Now: a.Now}.Init(ctx, trust.PublicGoodMirror, nil)
 }
 
 // days is an age for people.

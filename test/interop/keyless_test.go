@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -115,7 +116,7 @@ func TestKeylessRelease(t *testing.T) {
 			d.cosign(refused, line("verify", by, i.ref())...)
 		}
 		stranger := openSandbox(t)
-		by := append(s.by(person)[:4], "--trusted-root", stranger.trustedRoot)
+		by := slices.Concat(s.by(person)[:4], []string{"--trusted-root", stranger.trustedRoot})
 		d.hallmark(3, with("verify", by, i.ref())...)
 		d.cosign(refused, line("verify", by, i.ref())...)
 
