@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -179,12 +180,19 @@ type target struct {
 	elsewhere string
 }
 
-// place is the store that holds the evidence, as a reference.
+// place is the store that holds the evidence, as a reference that means the same in every
+// working folder.
 func (t *target) place() string {
-	if t.elsewhere != "" {
-		return t.elsewhere
+	place := t.elsewhere
+	if place == "" {
+		place = t.ref.Place()
 	}
-	return t.ref.Place()
+	if dir, ok := strings.CutPrefix(place, string(oci.SchemeLayout)+":"); ok {
+		if whole, err := filepath.Abs(dir); err == nil {
+			return string(oci.SchemeLayout) + ":" + whole
+		}
+	}
+	return place
 }
 
 // resolve pins a subject once; every later step uses its digest. listing says that

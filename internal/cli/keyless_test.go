@@ -239,6 +239,16 @@ func TestLogLater(t *testing.T) {
 		stdout, _ = j.run(0, "release", j.image)
 		wants(t, stdout, "Nothing to add")
 	})
+	t.Run("in another folder", func(t *testing.T) {
+		j := newJob(t)
+		j.world.Fault("rekor", sigstore.Fault{Status: 502, Times: sigstore.Always})
+		t.Chdir(j.dir)
+		j.run(0, "release", "--log-later", "oci:layout:app")
+		j.world.Heal("rekor")
+		t.Chdir(t.TempDir())
+		j.run(0, "trust", "flush")
+		j.verify(0)
+	})
 	t.Run("next release", func(t *testing.T) {
 		j := pending(t)
 		j.world.Heal("rekor")

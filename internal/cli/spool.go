@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-project/hallmark/attest"
 	"github.com/hallmark-project/hallmark/bundle"
@@ -144,69 +145,151 @@ const (
 	statusPending = "pending"
 )
 
-// flush logs what is to be logged and attaches the completed bundles. What fails stays
-// in the folder, and the first failure is the error beside what succeeded.
-func (a *App) flush(ctx context.Context, from spool, notary *sign.Notary) (rows []flushedRow, err error) {
+// completion is a pending signature on its way to being complete.
+type completion struct {
+	pendingEntry
+	store      oci.Store
+	attachment oci.Attachment
+	evidence   digest.Digest
+	err        error
+}
+
+// flush logs what is to be logged, several at once, and attaches the completed bundles, in
+// one call for each store. What fails stays in the folder, and the first failure is the
+// error beside what succeeded.
+func (a *App) flush(ctx context.Context, from spool, notary *sign.Notary) ([]flushedRow, error) {
 	entries, err := from.list()
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
+	p := a.progress(fmt.Sprintf("Logging %d signatures", len(entries)))
+	defer p.end()
+	list, err := a.pendingSubjects(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	logAll(ctx, list, notary)
+	attachCompleted(ctx, list)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return a.flushed(list)
+}
+
+// pendingSubjects finds what each signature is about, once for each digest.
+func (a *App) pendingSubjects(ctx context.Context, entries []pendingEntry) ([]*completion, error) {
 	s, err := a.session()
 	if err != nil {
 		return nil, err
 	}
-	p := a.progress(fmt.Sprintf("Logging %d signatures", len(entries)))
-	defer p.end()
-	var first error
+	type found struct {
+		store   oci.Store
+		subject oci.Subject
+		err     error
+	}
+	seen := map[string]found{}
+	var list []*completion
 	for _, e := range entries {
-		row := flushedRow{Subject: e.Place + "@" + e.Subject.String(), PredicateType: e.PredicateType, Status: statusLogged}
-		done, err := a.complete(ctx, s, e, notary)
-		if ctx.Err() != nil {
-			return rows, ctx.Err()
+		at := e.Place + "@" + e.Subject.String()
+		f, ok := seen[at]
+		if !ok {
+			f.store, f.subject, f.err = s.find(ctx, e)
+			seen[at] = f
 		}
-		if err != nil {
-			row.Status, row.Error = statusPending, err.Error()
-			if first == nil {
-				first = fmt.Errorf("%s: %w", row.Subject, err)
+		list = append(list, &completion{pendingEntry: e, store: f.store, attachment: oci.Attachment{Subject: f.subject}, err: f.err})
+	}
+	return list, ctx.Err()
+}
+
+func (s *session) find(ctx context.Context, e pendingEntry) (oci.Store, oci.Subject, error) {
+	ref, err := oci.ParseReference(e.Place)
+	if err != nil {
+		return nil, oci.Subject{}, err
+	}
+	store, err := s.open(ref)
+	if err != nil {
+		return nil, oci.Subject{}, err
+	}
+	subject, err := store.Resolve(ctx, e.Subject.String())
+	return store, subject, err
+}
+
+// logAll has the signatures logged. When a log turns out to be down, the others are not
+// tried: each would wait as long for nothing.
+func logAll(ctx context.Context, list []*completion, notary *sign.Notary) {
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(signedAtOnce)
+	for _, c := range list {
+		group.Go(func() error {
+			if c.err != nil {
+				return nil
 			}
-		} else if row.Evidence = done.String(); os.Remove(e.file) != nil {
-			a.message("Warning: %s could not be removed; it will be logged again, which does no harm", e.file)
+			c.err = c.log(gctx, notary)
+			var down *sign.ServiceError
+			if errors.As(c.err, &down) && !down.Refused() {
+				return c.err
+			}
+			return nil
+		})
+	}
+	down := group.Wait()
+	for _, c := range list {
+		if down != nil && errors.Is(c.err, context.Canceled) {
+			c.err = down
+		}
+	}
+}
+
+// log has the signature logged and makes the artifact that has everything.
+func (c *completion) log(ctx context.Context, notary *sign.Notary) error {
+	b, err := bundle.Parse(c.Bundle)
+	if err != nil {
+		return usage(err)
+	}
+	here := *notary
+	here.Logs = c.Logs
+	if err := here.Log(ctx, b); err != nil {
+		return err
+	}
+	c.attachment.Artifact, err = attest.Artifact(b, attest.Predicate{Type: c.PredicateType}, c.Created)
+	return err
+}
+
+// attachCompleted attaches what is complete, store by store.
+func attachCompleted(ctx context.Context, list []*completion) {
+	stores := map[oci.Store][]*completion{}
+	for _, c := range list {
+		if c.err == nil {
+			stores[c.store] = append(stores[c.store], c)
+		}
+	}
+	for store, ready := range stores {
+		attachments := make([]oci.Attachment, len(ready))
+		for i, c := range ready {
+			attachments[i] = c.attachment
+		}
+		descriptors, err := store.Attach(ctx, attachments)
+		for i, c := range ready {
+			if c.err = err; err == nil {
+				c.evidence = descriptors[i].Digest
+			}
+		}
+	}
+}
+
+// flushed tells what became of each signature, and forgets those that are complete.
+func (a *App) flushed(list []*completion) (rows []flushedRow, first error) {
+	for _, c := range list {
+		row := flushedRow{Subject: c.Place + "@" + c.Subject.String(), PredicateType: c.PredicateType, Status: statusLogged, Evidence: c.evidence.String()}
+		if c.err != nil {
+			row.Status, row.Error = statusPending, c.err.Error()
+			if first == nil {
+				first = fmt.Errorf("%s: %w", row.Subject, c.err)
+			}
+		} else if err := os.Remove(c.file); err != nil {
+			a.message("Warning: %v; it will be logged again, which does no harm", err)
 		}
 		rows = append(rows, row)
 	}
 	return rows, first
-}
-
-// complete logs one signature and attaches the bundle that has everything.
-func (a *App) complete(ctx context.Context, s *session, e pendingEntry, notary *sign.Notary) (digest.Digest, error) {
-	b, err := bundle.Parse(e.Bundle)
-	if err != nil {
-		return "", usage(err)
-	}
-	ref, err := oci.ParseReference(e.Place)
-	if err != nil {
-		return "", err
-	}
-	store, err := s.open(ref)
-	if err != nil {
-		return "", err
-	}
-	subject, err := store.Resolve(ctx, e.Subject.String())
-	if err != nil {
-		return "", err
-	}
-	here := *notary
-	here.Logs = e.Logs
-	if err := here.Log(ctx, b); err != nil {
-		return "", err
-	}
-	artifact, err := attest.Artifact(b, attest.Predicate{Type: e.PredicateType}, e.Created)
-	if err != nil {
-		return "", err
-	}
-	descriptors, err := store.Attach(ctx, []oci.Attachment{{Subject: subject, Artifact: artifact}})
-	if err != nil {
-		return "", err
-	}
-	return descriptors[0].Digest, nil
 }
