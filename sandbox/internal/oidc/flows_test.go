@@ -238,7 +238,7 @@ func TestForgetsTheOldest(t *testing.T) {
 	now := time.Now()
 	first := p.addCode(grant{}, now)
 	for i := range maxPending {
-		p.addCode(grant{}, now.Add(time.Duration(i)*time.Millisecond))
+		p.addCode(grant{}, now.Add(time.Duration(i+1)*time.Millisecond))
 	}
 	if len(p.codes) != maxPending {
 		t.Errorf("%d codes are remembered", len(p.codes))
