@@ -153,4 +153,15 @@ func (s Signer) Name() string {
 	return fmt.Sprintf("%s (issuer %s)", printable(s.Identity), printable(s.Issuer))
 }
 
+// When is the earliest time at which somebody whom the trusted root names saw the
+// signature, zero if nobody did.
+func (s Signer) When() (t time.Time) {
+	for _, seen := range s.Times {
+		if t.IsZero() || seen.Before(t) {
+			t = seen
+		}
+	}
+	return t
+}
+
 func fingerprint(der []byte) string { return digest.FromBytes(der).Encoded() }

@@ -108,8 +108,9 @@ func TestKeylessRelease(t *testing.T) {
 			j := newJob(t, options...)
 			_, stderr := j.run(0, "release", j.image)
 			wants(t, stderr, "Identity token from the variable HALLMARK_ID_TOKEN", "Signing as dev@example.com")
-			j.verify(0, "--require", "signature", "--require", "spdx", "--require", "cyclonedx", "--offline")
-			stdout, _ := j.run(0, "release", j.image)
+			stdout := j.verify(0, "--require", "signature", "--require", "spdx", "--require", "cyclonedx", "--offline")
+			wants(t, stdout, "by dev@example.com (issuer "+j.world.Issuer.URL+") at 2026-01-15T12:0")
+			stdout, _ = j.run(0, "release", j.image)
 			wants(t, stdout, "Nothing to add")
 			j.world.Advance(400 * 24 * time.Hour) // the certificate has ended long ago
 			j.verify(0)

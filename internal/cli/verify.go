@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -399,7 +400,11 @@ func (a *App) writeVerdict(out io.Writer, v *verdict, details bool) {
 		fmt.Fprintf(out, "  the index itself is not vouched for, only these platforms\n")
 	}
 	for _, row := range v.Verified {
-		fmt.Fprintf(out, "  %-14s %s by %s\n", row.Requirement, place(row.Platform, row.On.String()), row.Signer.Name())
+		when := ""
+		if t := row.Signer.When(); !t.IsZero() {
+			when = " at " + t.UTC().Format(time.RFC3339)
+		}
+		fmt.Fprintf(out, "  %-14s %s by %s%s\n", row.Requirement, place(row.Platform, row.On.String()), row.Signer.Name(), when)
 	}
 	for _, f := range v.Failures {
 		fmt.Fprintf(out, "  %s: %s %s: %s\n", f.Verdict, f.Type, place(f.Platform, f.On), f.Cause)
