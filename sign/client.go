@@ -104,13 +104,9 @@ func (c *Client) do(ctx context.Context, r request, also ...int) (answer, error)
 	if err := secure(r); err != nil {
 		return answer{}, err
 	}
-	start, delay := c.now(), firstDelay
-	budget := c.Budget
-	if budget == 0 {
-		budget = DefaultBudget
-	}
+	start, delay, budget := c.now(), firstDelay, c.budget()
 	for attempt := 1; ; attempt++ {
-		got, err := c.once(ctx, r)
+		got, err := c.once(ctx, r, budget-c.now().Sub(start))
 		if ctx.Err() != nil {
 			return answer{}, ctx.Err()
 		}
@@ -141,6 +137,13 @@ func (c *Client) do(ctx context.Context, r request, also ...int) (answer, error)
 	}
 }
 
+func (c *Client) budget() time.Duration {
+	if c.Budget == 0 {
+		return DefaultBudget
+	}
+	return c.Budget
+}
+
 func contains(list []int, n int) bool {
 	for _, have := range list {
 		if have == n {
@@ -168,11 +171,13 @@ func secure(r request) error {
 	return &ServiceError{Service: r.service, URL: r.url, Cause: errors.New("it is not https")}
 }
 
-func (c *Client) once(ctx context.Context, r request) (answer, error) {
+// once asks once, within what is left of the budget.
+func (c *Client) once(ctx context.Context, r request, left time.Duration) (answer, error) {
 	patience := c.Patience
 	if patience == 0 {
 		patience = DefaultPatience
 	}
+	patience = min(patience, max(left, time.Second))
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, r.method, r.url, bytes.NewReader(r.body))
@@ -188,7 +193,7 @@ func (c *Client) once(ctx context.Context, r request) (answer, error) {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return answer{}, err
+		return answer{}, withoutSecret(err, r.secret)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
@@ -234,14 +239,28 @@ func (c *Client) sleep(ctx context.Context, d time.Duration) error {
 
 // retryAfter is how long a service asks to wait, zero if it does not say.
 func retryAfter(h http.Header, now time.Time) time.Duration {
+	const most = 1 << 30 // seconds; beyond any budget, and short of what a duration holds
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
-		return time.Duration(seconds) * time.Second
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, most)) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return at.Sub(now)
+		return min(at.Sub(now), most*time.Second)
 	}
 	return 0
+}
+
+// withoutSecret keeps an error of the transport unless it quotes an answer that holds the
+// secret.
+func withoutSecret(err error, secret string) error {
+	text := tokens.ReplaceAllString(err.Error(), "[token]")
+	if secret != "" {
+		text = strings.ReplaceAll(text, secret, "[token]")
+	}
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
 }
 
 // tokens is what may be a token, or a part of one.

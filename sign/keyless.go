@@ -20,6 +20,10 @@ import (
 // hold under the trusted root. Nothing was signed with it.
 var ErrCertificate = errors.New("the new certificate is not one that could be verified")
 
+// ErrNoTime says that nobody would vouch for the time of a keyless signature: the signing
+// configuration has logs of version 2, which say no time, and no timestamp authority.
+var ErrNoTime = errors.New("nobody would say when it was signed: logs of version 2 need a timestamp authority beside them")
+
 // TokenFunc gets an identity token, checked to be for the certificate authority.
 type TokenFunc func(ctx context.Context) (string, error)
 
@@ -48,6 +52,9 @@ func NewKeyless(client *Client, ca trust.Service, token TokenFunc, notary *Notar
 	if err := notary.Check(); err != nil {
 		return nil, err
 	}
+	if !notary.tellsTime() {
+		return nil, fmt.Errorf("%w: %s", ErrNoTime, ca.URL)
+	}
 	return &Keyless{client: client, ca: ca, token: token, notary: notary}, nil
 }
 
@@ -62,13 +69,16 @@ func (k *Keyless) Certificate(ctx context.Context) (*bundle.Certificate, error) 
 }
 
 // margin is how long before its end a certificate is replaced: the timestamp of what it
-// signs must still fall within it.
-const margin = time.Minute
+// signs must still fall within it, even if a service is asked until the budget is used
+// up. A certificate serves half of its life in any case.
+func (k *Keyless) margin(cert *x509.Certificate) time.Duration {
+	return min(k.client.budget()+time.Minute, cert.NotAfter.Sub(cert.NotBefore)/2)
+}
 
 func (k *Keyless) credential(ctx context.Context) (*credential, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.current != nil && k.client.now().Add(margin).Before(k.current.cert.X509.NotAfter) {
+	if k.current != nil && k.client.now().Add(k.margin(k.current.cert.X509)).Before(k.current.cert.X509.NotAfter) {
 		return k.current, nil
 	}
 	token, err := k.token(ctx)

@@ -3,6 +3,9 @@ package sign_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -60,11 +63,11 @@ func TestCertificateIsReplaced(t *testing.T) {
 		return b
 	}
 	first := sign()
-	w.Advance(8 * time.Minute)
+	w.Advance(4 * time.Minute)
 	if string(sign().Certificates[0]) != string(first.Certificates[0]) || w.Count("fulcio") != 1 {
 		t.Error("a certificate that is valid was replaced")
 	}
-	w.Advance(90 * time.Second) // half a minute before its end
+	w.Advance(150 * time.Second) // so late that an outage could take the rest
 	if string(sign().Certificates[0]) == string(first.Certificates[0]) || w.Count("fulcio") != 2 {
 		t.Error("a certificate at its end was used")
 	}
@@ -136,6 +139,60 @@ func TestSecretIsNotEchoed(t *testing.T) {
 	w.Fault("fulcio", sigstore.Fault{Status: 400, Body: "bad token " + w.Token(nil), Times: sigstore.Always})
 	_, err := k.Certificate(context.Background())
 	if err == nil || strings.Contains(err.Error(), w.Token(nil)) || !strings.Contains(err.Error(), "[token]") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRetryAfter: a service that asks for more time than there is ends the trying at once,
+// however it writes that, and an attempt takes no longer than what is left.
+func TestRetryAfter(t *testing.T) {
+	for _, value := range []string{"9223372037", "99999999999999999999", "3600", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+		w := sigstore.New(t)
+		k, client := keyless(t, w)
+		client.Budget = 5 * time.Second
+		client.Sleep = func(_ context.Context, d time.Duration) error {
+			t.Errorf("%s: sleeps %s", value, d)
+			return errors.New("enough")
+		}
+		w.Fault("tsa", sigstore.Fault{Status: 503, RetryAfter: value, Times: sigstore.Always})
+		var failed *sign.ServiceError
+		if _, err := k.Sign(context.Background(), bundle.PayloadType, []byte(`{}`)); !errors.As(err, &failed) || failed.Status != 503 {
+			t.Errorf("%s: got %v", value, err)
+		}
+	}
+	w := sigstore.New(t)
+	k, client := keyless(t, w)
+	client.Budget, client.Now, client.Sleep = time.Second, nil, nil
+	w.Fault("fulcio", sigstore.Fault{Hang: true, Times: sigstore.Always})
+	start := time.Now()
+	if _, err := k.Certificate(context.Background()); err == nil || time.Since(start) > 20*time.Second {
+		t.Errorf("got %v after %s, the budget is a second", err, time.Since(start))
+	}
+}
+
+// TestMalformedAnswer: the transport quotes what it cannot read, and the token is not to be
+// in it.
+func TestMalformedAnswer(t *testing.T) {
+	w := sigstore.New(t)
+	client, _, instances := services(t, w)
+	token := w.Token(nil)
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		conn, _, err := rw.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "HTTP/1.1 %s x\r\n\r\n", token)
+	}))
+	defer server.Close()
+	client.Budget = time.Second
+	k, err := sign.NewKeyless(client, trust.Service{URL: server.URL, APIVersion: 1},
+		func(context.Context) (string, error) { return token, nil }, &sign.Notary{Client: client, Instances: instances})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = k.Certificate(context.Background()); err == nil || strings.Contains(err.Error(), token) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,7 +1,9 @@
 package sign
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -43,6 +45,17 @@ func (n *Notary) Check() error {
 		}
 	}
 	return nil
+}
+
+// tellsTime reports whether what the notary adds says when a signature was made, or
+// whether there is nobody whom a verifier would ask.
+func (n *Notary) tellsTime() bool {
+	for _, log := range n.Logs {
+		if log.APIVersion == 1 {
+			return true
+		}
+	}
+	return len(n.TSAs) > 0 || len(n.Logs) == 0
 }
 
 // notarize adds log entries and timestamps to a signed bundle.
@@ -109,7 +122,7 @@ func (n *Notary) log(ctx context.Context, b *bundle.Bundle, by signerKey) error 
 			if err != nil {
 				return err
 			}
-			if err := n.checkEntry(entry); err != nil {
+			if err := n.checkEntry(entry, b.SignatureBytes()); err != nil {
 				return &ServiceError{Service: serviceLog, URL: log.URL, Status: 200, Message: err.Error(), Cause: ErrAnswer}
 			}
 			entries[i] = *entry
@@ -123,8 +136,12 @@ func (n *Notary) log(ctx context.Context, b *bundle.Bundle, by signerKey) error 
 	return nil
 }
 
-// checkEntry checks that a log which a trusted root names vouches for an entry.
-func (n *Notary) checkEntry(entry *bundle.LogEntry) error {
+// checkEntry checks that an entry holds our signature, and that a log which a trusted root
+// names vouches for it.
+func (n *Notary) checkEntry(entry *bundle.LogEntry, signature []byte) error {
+	if !bytes.Contains(entry.Body, base64.StdEncoding.AppendEncode(nil, signature)) {
+		return errors.New("the entry is about another signature")
+	}
 	cause := errors.New("the trusted root does not have this log")
 	for _, i := range n.Instances {
 		log, ok := trust.FindLog(i.Logs, entry.LogID)

@@ -83,13 +83,13 @@ func (l Log) verifyNoteLine(text, line, name string) (bool, error) {
 	rest, ok := strings.CutPrefix(line, "— ")
 	who, encoded, cut := strings.Cut(rest, " ")
 	raw, err := base64.StdEncoding.DecodeString(encoded)
-	if !ok || !cut || err != nil || len(raw) < 5 {
+	if !ok || !cut || err != nil || len(raw) <= hintSize {
 		return false, errors.New("a line of its signatures cannot be read")
 	}
-	if who != name || !bytes.Equal(raw[:4], l.ID[:4]) {
+	if who != name || !bytes.Equal(raw[:hintSize], l.checkpointHint()) {
 		return false, nil
 	}
-	if err := l.Key.Verify(strings.NewReader(text), raw[4:]); err != nil {
+	if err := l.Key.Verify(strings.NewReader(text), raw[hintSize:]); err != nil {
 		return false, err
 	}
 	return true, nil

@@ -79,9 +79,16 @@ func encodeLog(l Log) (*trustroot.TransparencyLogInstance, error) {
 		return nil, fmt.Errorf("log %s: %w", l.URI, err)
 	}
 	return &trustroot.TransparencyLogInstance{
-		BaseUrl: l.URI, Operator: l.Operator, HashAlgorithm: common.HashAlgorithm_SHA2_256, LogId: &common.LogId{KeyId: l.ID},
+		BaseUrl: l.URI, Operator: l.Operator, HashAlgorithm: common.HashAlgorithm_SHA2_256, LogId: &common.LogId{KeyId: l.ID}, CheckpointKeyId: checkpointID(l),
 		PublicKey: &common.PublicKey{RawBytes: l.Key.DER(), KeyDetails: details, ValidFor: encodeWindow(l.Key.Validity)},
 	}, nil
+}
+
+func checkpointID(l Log) *common.LogId {
+	if l.CheckpointID == nil {
+		return nil
+	}
+	return &common.LogId{KeyId: l.CheckpointID}
 }
 
 // KeyDetails is what Sigstore's formats call a key and the hash that goes with it.

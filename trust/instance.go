@@ -170,14 +170,16 @@ func parseLog(log *trustroot.TransparencyLogInstance) (Log, error) {
 		return Log{}, err
 	}
 	key.Validity = parseWindow(log.GetPublicKey().GetValidFor())
-	id := log.GetLogId().GetKeyId()
+	l := Log{URI: log.GetBaseUrl(), Operator: log.GetOperator(), ID: log.GetLogId().GetKeyId(), Key: key}
 	if c := log.GetCheckpointKeyId().GetKeyId(); len(c) > 0 {
-		id = c
+		if l.CheckpointID = c; len(l.ID) == 0 {
+			l.ID = c
+		}
 	}
-	if len(id) < sha256.Size {
-		return Log{}, fmt.Errorf("its identifier has %d bytes, %d are wanted", len(id), sha256.Size)
+	if len(l.ID) < hintSize || l.CheckpointID != nil && len(l.CheckpointID) < hintSize {
+		return Log{}, fmt.Errorf("its identifier has less than %d bytes", hintSize)
 	}
-	return Log{URI: log.GetBaseUrl(), Operator: log.GetOperator(), ID: id, Key: key}, nil
+	return l, nil
 }
 
 // Chain is the certificates of an authority and when it may be believed.

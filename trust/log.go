@@ -21,6 +21,7 @@ var ErrLog = errors.New("the log does not vouch for the entry")
 type Log struct {
 	URI, Operator string
 	ID            []byte // SHA-256 of its key, or the key ID of its checkpoints
+	CheckpointID  []byte // the key ID of its checkpoints, at least 4 bytes; nil: that of ID
 	Key           Key    // with the time in which it may be used
 }
 
@@ -28,10 +29,21 @@ type Log struct {
 // else by key.
 func (l Log) Authority() string { return authority(l.Operator, l.URI, hex.EncodeToString(l.ID)) }
 
+// checkpointHint is what the log's signatures on checkpoints begin with.
+func (l Log) checkpointHint() []byte {
+	if l.CheckpointID != nil {
+		return l.CheckpointID[:hintSize]
+	}
+	return l.ID[:hintSize]
+}
+
+// hintSize is how many bytes of a key ID stand before a signature (https://c2sp.org/signed-note).
+const hintSize = 4
+
 // FindLog is the log in logs that has an identifier, or false.
 func FindLog(logs []Log, id []byte) (Log, bool) {
 	for _, l := range logs {
-		if bytes.Equal(l.ID, id) {
+		if len(id) > 0 && (bytes.Equal(l.ID, id) || bytes.Equal(l.CheckpointID, id)) {
 			return l, true
 		}
 	}

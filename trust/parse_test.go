@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	common "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+
 	"github.com/hallmark-project/hallmark/internal/testkit/sigstore"
 	"github.com/hallmark-project/hallmark/trust"
 )
@@ -176,5 +179,34 @@ func TestCheckpointOfAnotherName(t *testing.T) {
 	log.URI = "https://another.example"
 	if err := log.VerifyInclusion(entry.CanonicalizedBody, p); !errors.Is(err, trust.ErrLog) {
 		t.Errorf("got %v, want %v", err, trust.ErrLog)
+	}
+}
+
+// TestCheckpointKeyID: a trusted root may name the key ID of a log's checkpoints besides
+// the log's own, and shorten it to the four bytes that stand before a signature.
+func TestCheckpointKeyID(t *testing.T) {
+	world := sigstore.New(t, sigstore.WithRekorV1())
+	parts := world.Parts(sigstore.Request{Artifact: []byte("x")})
+	entry := parts.Entries[0]
+	p := trust.Proof{Index: entry.InclusionProof.LogIndex, RootHash: entry.InclusionProof.RootHash, TreeSize: entry.InclusionProof.TreeSize,
+		Hashes: entry.InclusionProof.Hashes, Checkpoint: entry.InclusionProof.Checkpoint.Envelope}
+	for name, c := range map[string]struct {
+		id []byte
+		ok bool
+	}{"four bytes": {world.Logs[0].ID()[:4], true}, "another": {[]byte("abcd"), false}} {
+		doc := world.TrustedRootProto()
+		doc.Tlogs[0].CheckpointKeyId = &common.LogId{KeyId: c.id}
+		raw, err := protojson.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		instances, err := trust.ParseInstances(name, raw)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		log, found := trust.FindLog(instances[0].Logs, entry.LogId.KeyId)
+		if err := log.VerifyInclusion(entry.CanonicalizedBody, p); !found || (err == nil) != c.ok {
+			t.Errorf("%s: found is %v, and %v", name, found, err)
+		}
 	}
 }

@@ -21,6 +21,9 @@ const PublicGoodMirror = tuf.DefaultMirror
 var (
 	// ErrUninitialized says that a trust folder was not set up. `trust init` does it.
 	ErrUninitialized = errors.New("trust was not set up here")
+	// ErrFolder says that a trust folder was set up and lacks what it has to hold, or
+	// cannot be read. `trust update` or `trust init` brings it back.
+	ErrFolder = errors.New("the trust folder is damaged")
 	// ErrUpdate says that trust material could not be fetched: what is there already
 	// stays as it is. Try again.
 	ErrUpdate = errors.New("the trust material could not be updated")
@@ -144,6 +147,10 @@ func (f Folder) update(ctx context.Context) (Material, error) {
 func (f Folder) Load() (Material, error) {
 	var m Material
 	err := f.read(fileMaterial, &m)
+	if _, there := os.Stat(filepath.Join(f.Dir, fileRepository)); errors.Is(err, ErrUninitialized) && there == nil {
+		// It was set up: another deployment's material must not take its place.
+		err = fmt.Errorf("%w: %s is missing", ErrFolder, filepath.Join(f.Dir, fileMaterial))
+	}
 	m.Origin = "trusted root of " + m.Mirror
 	return m, err
 }
@@ -192,7 +199,7 @@ func (f Folder) read(name string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(f.Dir, name), err)
+		return fmt.Errorf("%w: %s: %w", ErrFolder, filepath.Join(f.Dir, name), err)
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func (s *assessor) assess(on digest.Digest, p Piece) assessment {
 	}
 	s.checkPayloadType(&a, evidence)
 	a.payload = payloadDigest(evidence.payload)
-	if len(evidence.certificates) > 0 {
+	if len(evidence.certificates) > 0 && !(p.Form.legacy() && s.byTrustedKey(evidence)) {
 		s.checkCertified(&a, evidence)
 	} else {
 		s.checkKeySigned(&a, evidence)
@@ -232,7 +232,7 @@ func (s *assessor) ownFormat() error {
 		return err
 	}
 	defer body.Close()
-	const most = 64 << 10
+	const most = 1 << 20
 	head, err := io.ReadAll(io.LimitReader(body, most+1))
 	if err != nil {
 		return err

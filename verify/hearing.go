@@ -184,6 +184,12 @@ func (s *assessor) needTimestamps(h *hearing, keyless bool) {
 		return
 	}
 	stampsOnly := len(h.instance.Logs) == 0 && len(h.instance.TSAs) > 0
+	for _, t := range h.times {
+		if t.After(s.now.Add(clockSkew)) {
+			h.check(CheckTimestamp, t.UTC().Format(time.RFC3339), fmt.Errorf("it is of a time to come; now is %s: is the clock right?", s.now.UTC().Format(time.RFC3339)))
+			return
+		}
+	}
 	if len(h.times) > 0 || !keyless && !stampsOnly {
 		return
 	}
@@ -191,6 +197,9 @@ func (s *assessor) needTimestamps(h *hearing, keyless bool) {
 		h.check(CheckTimestamp, h.instance.Name, fmt.Errorf("nobody whom the trusted root names says when it was signed (%s)", h.instance.Name))
 	}
 }
+
+// clockSkew is how far the clocks of a verifier and of an authority may be apart.
+const clockSkew = time.Hour
 
 func addOnce(list []string, s string) []string {
 	if slices.Contains(list, s) {

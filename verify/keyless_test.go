@@ -317,6 +317,7 @@ func TestTimestampRules(t *testing.T) {
 			k.request.TSAs = k.sigstore.TSAs
 			k.policy.Timestamps = 2
 		}},
+		{name: "of a time to come", arrange: func(k *keyless) { k.now = k.sigstore.Now().Add(-24 * time.Hour) }, check: verify.CheckTimestamp},
 		{name: "one bad time of two", arrange: func(k *keyless) {
 			other := k.request
 			other.StampFaults.Time = k.sigstore.Now().Add(hour)

@@ -16,7 +16,7 @@ func (s *assessor) checkKeySigned(a *assessment, evidence signed) {
 		return
 	}
 	times := []time.Time{s.now}
-	if s.root.KeysInLog {
+	if s.root.KeysInLog || s.policy.Logs > 0 || s.policy.Timestamps > 0 {
 		h := s.hear(func(i trust.Instance) hearing { return s.hearKey(i, evidence) })
 		a.adopt(h)
 		if len(h.times) > 0 {
@@ -34,7 +34,9 @@ func (s *assessor) hearKey(i trust.Instance, evidence signed) hearing {
 	s.hearTimestamps(&h, evidence)
 	s.hearLogs(&h, evidence)
 	s.needTimestamps(&h, false)
-	s.needLogs(&h, evidence)
+	if s.root.KeysInLog || s.policy.Logs > 0 {
+		s.needLogs(&h, evidence)
+	}
 	return h
 }
 
@@ -67,6 +69,17 @@ func (s *assessor) checkSignature(a *assessment, evidence signed) *trust.Key {
 	}
 	a.check(CheckSignature, fmt.Sprintf("%d trusted keys", len(s.root.Keys)), cause)
 	return nil
+}
+
+// byTrustedKey reports whether a trusted key made the signature. Older forms may carry a
+// certificate beside a signature that a key vouches for.
+func (s *assessor) byTrustedKey(evidence signed) bool {
+	for _, key := range s.root.Keys {
+		if len(evidence.signature) > 0 && evidence.verify(key) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // checkValidity checks that a key might be used at the trusted times, or now where

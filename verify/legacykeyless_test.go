@@ -8,6 +8,7 @@ import (
 
 	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/internal/testkit/sigstore"
+	"github.com/hallmark-project/hallmark/trust"
 	"github.com/hallmark-project/hallmark/verify"
 )
 
@@ -72,4 +73,26 @@ func TestLegacyKeyless(t *testing.T) {
 
 func certificatePEM(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// TestLegacyKeyBesideCertificate: a signature by a trusted key counts although a
+// certificate stands beside it.
+func TestLegacyKeyBesideCertificate(t *testing.T) {
+	k := newKeyless(t, rekorV1)
+	payload := simpleSigning(k.amd64.Digest().String(), cosignType)
+	parts := k.sigstore.Parts(sigstore.Request{Artifact: payload})
+	key, err := trust.NewKey("release", parts.Certificate.PublicKey)
+	k.must(err)
+	layer := k.rawBlob(bundle.MediaTypeSimpleSigning, payload)
+	layer["annotations"] = object{"dev.cosignproject.cosign/signature": encoded(parts.Signature), "dev.sigstore.cosign/certificate": certificatePEM(parts.Certificate.Raw)}
+	k.tag(k.amd64, ".sig", layer)
+	k.policy.Identities = nil
+	k.root = trust.Root{Keys: []trust.Key{key}}
+	if _, report, err := k.judge(); err != nil {
+		t.Errorf("%v\n%s", err, dump(report))
+	}
+	k.root = trusting(k.mallory)
+	if _, _, err := k.judge(); err == nil {
+		t.Error("another key is taken for the one that signed")
+	}
 }

@@ -82,6 +82,9 @@ func Verify(ctx context.Context, subject oci.Subject, sources []Source, root tru
 		return nil, report, err
 	}
 	result, failures, err := c.decide(ctx, report)
+	if o.ByDigest {
+		report.Warnings = append(report.Warnings, "only a digest was given: if the file is the inside of a signed envelope, nobody can tell from that; give the file where you have it")
+	}
 	if err != nil {
 		return nil, report, err
 	}

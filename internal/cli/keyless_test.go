@@ -5,9 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -425,4 +429,91 @@ func TestGitHubShorthand(t *testing.T) {
 	j.run(3, "verify", "--github-repo", "octo/app.git", "--bundle", bundle, file)
 	stdout, _ := j.run(3, "verify", "--github-repo", "octo/other", "--certificate-identity", payload.Identity.URI, "--bundle", bundle, file)
 	wants(t, stdout, "source repository")
+}
+
+// replaying puts a log in the place of the real one that answers every question with its
+// first answer.
+func (j *job) replaying() {
+	j.t.Helper()
+	var mu sync.Mutex
+	var first []byte
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
+			answer, err := http.Post(j.urls.Logs[0]+r.URL.Path, "application/json", r.Body)
+			if err != nil {
+				j.t.Error(err)
+				return
+			}
+			defer answer.Body.Close()
+			if first, err = io.ReadAll(answer.Body); err != nil {
+				j.t.Error(err)
+			}
+		}
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write(first)
+	}))
+	j.t.Cleanup(server.Close)
+	config := strings.ReplaceAll(string(j.world.SigningConfig()), j.urls.Logs[0], server.URL)
+	j.env["HALLMARK_SIGNING_CONFIG"] = j.write("replaying.json", []byte(config))
+}
+
+// TestReplayingLog: an entry that a log vouches for, and that is about something else, is
+// not taken for ours, and what is pending stays so.
+func TestReplayingLog(t *testing.T) {
+	for _, options := range [][]sigstore.Option{nil, {sigstore.WithRekorV1()}} {
+		j := newJob(t, options...)
+		j.replaying()
+		j.run(0, "sign", j.image)
+		_, stderr := j.run(5, "attest", "--type", "https://example.com/t", "--predicate", j.write("p.json", []byte("{}")), j.image)
+		wants(t, stderr, "another signature")
+	}
+	j := newJob(t)
+	j.replaying()
+	j.run(0, "release", "--log-later", j.image)
+	j.run(5, "trust", "flush")
+	stdout, _ := j.run(5, "trust", "flush", "-o", "json")
+	if n := strings.Count(stdout, `"pending"`); n < 6 {
+		t.Errorf("%d signatures are pending still, want at least six of seven\n%s", n, stdout)
+	}
+}
+
+// TestUnverifiable: what nobody could verify is not attached.
+func TestUnverifiable(t *testing.T) {
+	t.Run("the certificate ends while a service is down", func(t *testing.T) {
+		j := newJob(t)
+		j.world.Fault("tsa", sigstore.Fault{Status: 503, Times: sigstore.Always})
+		j.onWait = func() {
+			if j.elapsed() > 12*time.Minute {
+				j.world.Heal("tsa")
+			}
+		}
+		_, stderr := j.run(5, "sign", "--retry-for", "20m", j.image)
+		wants(t, stderr, "does not verify")
+		j.verify(4)
+	})
+	t.Run("nobody says when", func(t *testing.T) {
+		j := newJob(t, sigstore.WithoutTSA(), sigstore.WithRekorV2())
+		_, stderr := j.run(2, "sign", j.image)
+		wants(t, stderr, "nobody would say when")
+		if n := j.world.Count("fulcio"); n != 0 {
+			t.Errorf("%d certificates were asked for", n)
+		}
+	})
+}
+
+// TestThresholdsForKeys: who asks for logs and timestamps is not answered without them.
+func TestThresholdsForKeys(t *testing.T) {
+	j := newJob(t)
+	private, public := keyPair(t)
+	j.env["HALLMARK_PASSWORD"] = ""
+	j.run(0, "sign", "--key", private, j.image)
+	j.run(0, "verify", "--key", public, j.image)
+	j.run(3, "verify", "--key", public, "--log-threshold", "1", j.image)
+	j.run(3, "verify", "--key", public, "--timestamp-threshold", "1", j.image)
+	j.run(2, "verify", "--key", public, "--timestamp-threshold", "1", "--insecure-ignore-tlog", j.image)
+	j.run(0, "sign", "--key", private, "--tlog", "--tsa", j.image)
+	j.run(0, "verify", "--key", public, "--log-threshold", "1", "--timestamp-threshold", "1", j.image)
+	j.run(3, "verify", "--key", public, "--log-threshold", "2", j.image)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-project/hallmark/attest"
+	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
 )
@@ -150,8 +151,12 @@ func (a *App) signFile(ctx context.Context, who *author, t *target, o signOption
 	if t.ref.Scheme != oci.SchemeFile {
 		return usagef("%s: --message-signature is for files", t.text)
 	}
-	b, err := who.signer.SignFile(ctx, func() (io.ReadCloser, error) { return oci.OpenFile(t.ref.Path, t.subject) })
+	open := func() (io.ReadCloser, error) { return oci.OpenFile(t.ref.Path, t.subject) }
+	b, err := who.signer.SignFile(ctx, open)
 	if err != nil {
+		return err
+	}
+	if err := a.prove(ctx, who, t.subject, bundle.PredicateSignature, b, open); err != nil {
 		return err
 	}
 	content, err := b.MarshalJSON()

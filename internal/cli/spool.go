@@ -18,6 +18,7 @@ import (
 	"github.com/hallmark-project/hallmark/attest"
 	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/sign"
 	"github.com/hallmark-project/hallmark/trust"
 )
@@ -168,7 +169,7 @@ func (a *App) flush(ctx context.Context, from spool, notary *sign.Notary) ([]flu
 	if err != nil {
 		return nil, err
 	}
-	logAll(ctx, list, notary)
+	a.logAll(ctx, list, notary)
 	attachCompleted(ctx, list)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -216,7 +217,7 @@ func (s *session) find(ctx context.Context, e pendingEntry) (oci.Store, oci.Subj
 
 // logAll has the signatures logged. When a log turns out to be down, the others are not
 // tried: each would wait as long for nothing.
-func logAll(ctx context.Context, list []*completion, notary *sign.Notary) {
+func (a *App) logAll(ctx context.Context, list []*completion, notary *sign.Notary) {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(signedAtOnce)
 	for _, c := range list {
@@ -224,7 +225,7 @@ func logAll(ctx context.Context, list []*completion, notary *sign.Notary) {
 			if c.err != nil {
 				return nil
 			}
-			c.err = c.log(gctx, notary)
+			c.err = c.log(gctx, a, notary)
 			var down *sign.ServiceError
 			if errors.As(c.err, &down) && !down.Refused() {
 				return c.err
@@ -241,7 +242,7 @@ func logAll(ctx context.Context, list []*completion, notary *sign.Notary) {
 }
 
 // log has the signature logged and makes the artifact that has everything.
-func (c *completion) log(ctx context.Context, notary *sign.Notary) error {
+func (c *completion) log(ctx context.Context, a *App, notary *sign.Notary) error {
 	b, err := bundle.Parse(c.Bundle)
 	if err != nil {
 		return usage(err)
@@ -249,6 +250,15 @@ func (c *completion) log(ctx context.Context, notary *sign.Notary) error {
 	here := *notary
 	here.Logs = c.Logs
 	if err := here.Log(ctx, b); err != nil {
+		return err
+	}
+	cert, err := bundle.ParseCertificate(b.Certificates[0])
+	if err != nil {
+		return usage(err)
+	}
+	who := &author{notary: notary, root: trust.Root{Instances: notary.Instances},
+		policy: policy.Policy{Identities: []policy.Identity{{Subject: cert.Identity, Issuer: cert.Issuer}}}}
+	if err := a.prove(ctx, who, c.attachment.Subject, c.PredicateType, b, nil); err != nil {
 		return err
 	}
 	c.attachment.Artifact, err = attest.Artifact(b, attest.Predicate{Type: c.PredicateType}, c.Created)

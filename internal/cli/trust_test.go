@@ -221,3 +221,22 @@ func TestSandboxProgram(t *testing.T) {
 	stdout, _ := j.run(5, "sandbox", "token", "--email", "a@b")
 	wants(t, stdout, "token --email a@b")
 }
+
+// TestDamagedTrustFolder: another deployment's material does not take the place of what
+// was set up and got lost.
+func TestDamagedTrustFolder(t *testing.T) {
+	j := newTUFJob(t)
+	j.init()
+	material := filepath.Join(j.dir, ".config", "hallmark", "trust", "material.json")
+	if err := os.Remove(material); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr := j.run(2, "verify", "--offline", "--github-repo", "octo/app", j.image)
+	wants(t, stderr, "damaged", "trust update")
+	j.run(0, "trust", "update")
+	j.run(0, "sign", j.image)
+	if err := os.WriteFile(material, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j.run(2, "verify", "--offline", "--github-repo", "octo/app", j.image)
+}

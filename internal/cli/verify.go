@@ -202,7 +202,11 @@ func (a *App) verifyRoot(ctx context.Context, o verifyOptions, keyless bool) (tr
 		return root, verify.ErrNothingAsked
 	}
 	root.KeysInLog = o.trust.explicit() && !o.ignoreLog
-	if keyless || o.trust.explicit() {
+	thresholds := o.identity.logs > 0 || o.identity.timestamps > 0
+	if o.ignoreLog && thresholds {
+		return root, usagef("--insecure-ignore-tlog contradicts --log-threshold and --timestamp-threshold")
+	}
+	if keyless || thresholds || o.trust.explicit() {
 		root.Instances, err = a.instances(ctx, o.trust)
 	}
 	return root, err

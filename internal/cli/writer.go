@@ -161,8 +161,12 @@ func (w *writer) finish(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			bundles[i], err = w.author.signer.Sign(gctx, bundle.PayloadType, payload)
-			return err
+			b, err := w.author.signer.Sign(gctx, bundle.PayloadType, payload)
+			if err != nil {
+				return err
+			}
+			bundles[i] = b
+			return w.app.prove(gctx, w.author, j.on.Subject, j.predicate.Type, b, nil)
 		})
 	}
 	if err := group.Wait(); err != nil {

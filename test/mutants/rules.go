@@ -168,4 +168,20 @@ var rules = []rule{
 	{"the budget bounds trying", "sign/client.go", `if failure.Elapsed+wait > budget {`, `if failure.Elapsed+wait > budget*10 {`, "./internal/cli -run TestOutages"},
 	{"trust that is too old is refused", "internal/cli/trustflags.go", `if t.maxAge > 0 && age > t.maxAge {`, `if false {`, "./internal/cli -run TestStaleTrust|TestSnapshot"},
 	{"another mirror wants its root", "internal/cli/trust.go", `if mirror != trust.PublicGoodMirror && root == nil {`, `if false {`, "./internal/cli -run TestTrustUpdate"},
+
+	// What an attacker's reading of signing without a key found.
+	{"a new entry is about our signature", "sign/notary.go", `if !bytes.Contains(entry.Body, `, `if false && !bytes.Contains(entry.Body, `, "./internal/cli -run TestReplayingLog"},
+	{"a new bundle is judged before it is attached", "internal/cli/proof.go", `if err != nil && ctx.Err() == nil {`, `if err != nil && ctx.Err() == nil {
+		return nil
+	}
+	if err != nil && ctx.Err() == nil {`, "./internal/cli -run TestUnverifiable"},
+	{"somebody says when", "sign/keyless.go", `if !notary.tellsTime() {`, `if false {`, "./internal/cli -run TestUnverifiable"},
+	{"a certificate is replaced before an outage could end it", "sign/keyless.go", `return min(k.client.budget()+time.Minute, `, `return min(0, `, "./sign -run TestCertificateIsReplaced"},
+	{"waiting is bounded whatever is asked", "sign/client.go", `return time.Duration(min(seconds, most)) * time.Second`, `return time.Duration(seconds) * time.Second`, "./sign -run TestRetryAfter"},
+	{"an attempt takes what is left of the budget", "sign/client.go", `patience = min(patience, max(left, time.Second))`, ``, "./sign -run TestRetryAfter"},
+	{"errors of the transport hold no token", "sign/client.go", `return answer{}, withoutSecret(err, r.secret)`, `return answer{}, err`, "./sign -run TestMalformedAnswer"},
+	{"thresholds hold for keys", "verify/keysigned.go", `if s.root.KeysInLog || s.policy.Logs > 0 || s.policy.Timestamps > 0 {`, `if s.root.KeysInLog {`, "./internal/cli -run TestThresholdsForKeys"},
+	{"what was set up and got lost is not replaced", "trust/repository.go", `errors.Is(err, ErrUninitialized) && there == nil`, `false && there == nil`, "./internal/cli -run TestDamagedTrustFolder"},
+	{"nobody signs tomorrow", "verify/hearing.go", `if t.After(s.now.Add(clockSkew)) {`, `if false {`, "./verify"},
+	{"a signature beside a certificate is by a trusted key", "verify/keysigned.go", `if len(evidence.signature) > 0 && evidence.verify(key) == nil {`, `if len(evidence.signature) == 0 && evidence.verify(key) == nil {`, "./verify"},
 }
