@@ -47,7 +47,9 @@ func (e *ServiceError) Error() string {
 func (e *ServiceError) Unwrap() error { return e.Cause }
 
 // Refused reports whether the service said no for good: asking again will not help.
-func (e *ServiceError) Refused() bool { return e.Status >= 400 && !passing(e.Status) }
+func (e *ServiceError) Refused() bool {
+	return e.Status >= 300 && !passing(e.Status) && !errors.Is(e.Cause, ErrAnswer)
+}
 
 // ErrAnswer says that a service answered, and that its answer does not hold.
 var ErrAnswer = errors.New("it answered what the trusted root does not vouch for, or nobody can read")

@@ -112,6 +112,9 @@ func (k *Keyless) check(der []byte, key *ecdsa.PrivateKey) (*bundle.Certificate,
 	if err != nil {
 		return nil, err
 	}
+	if cert.Issuer == "" {
+		return nil, errors.New("it does not name the issuer of the identity")
+	}
 	if public, ok := cert.X509.PublicKey.(*ecdsa.PublicKey); !ok || !public.Equal(key.Public()) {
 		return nil, errors.New("it is for another key")
 	}

@@ -127,7 +127,7 @@ func TestRedirect(t *testing.T) {
 	w.Fault("fulcio", sigstore.Fault{Status: 307, Header: map[string][]string{"Location": {"http://127.0.0.1:1/"}}, Times: sigstore.Always})
 	_, err := k.Certificate(context.Background())
 	var failed *sign.ServiceError
-	if !errors.As(err, &failed) || failed.Status != 307 {
+	if !errors.As(err, &failed) || failed.Status != 307 || failed.Attempts != 1 {
 		t.Errorf("got %v, want the redirect to be the answer", err)
 	}
 }

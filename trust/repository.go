@@ -92,6 +92,24 @@ func (f Folder) Init(ctx context.Context, mirror string, root []byte) (Material,
 		return Material{}, err
 	}
 	defer unlock()
+	return f.init(ctx, mirror, root)
+}
+
+// Ensure is Init of a folder that was not set up. One that another process has set up in
+// the meantime is left as it is.
+func (f Folder) Ensure(ctx context.Context, mirror string, root []byte) (Material, error) {
+	unlock, err := f.lock(ctx)
+	if err != nil {
+		return Material{}, err
+	}
+	defer unlock()
+	if m, err := f.Load(); !errors.Is(err, ErrUninitialized) {
+		return m, err
+	}
+	return f.init(ctx, mirror, root)
+}
+
+func (f Folder) init(ctx context.Context, mirror string, root []byte) (Material, error) {
 	fresh, err := os.MkdirTemp(f.Dir, "init-")
 	if err != nil {
 		return Material{}, err
@@ -112,10 +130,12 @@ func (f Folder) Init(ctx context.Context, mirror string, root []byte) (Material,
 	if err := os.Rename(fresh, metadata); err != nil {
 		return Material{}, err
 	}
-	if err := f.write(fileRepository, r); err != nil {
+	// The material first: readers take no lock, and one that finds the folder set up
+	// wants to find it.
+	if err := f.write(fileMaterial, m); err != nil {
 		return Material{}, err
 	}
-	return m, f.write(fileMaterial, m)
+	return m, f.write(fileRepository, r)
 }
 
 // Update fetches the material anew.

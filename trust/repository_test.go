@@ -45,6 +45,24 @@ func TestFolderIsShared(t *testing.T) {
 	}
 }
 
+// TestEnsure: what somebody has set up in the meantime is left as it is.
+func TestEnsure(t *testing.T) {
+	world := sigstore.New(t)
+	private, public := testkit.NewTUF(t), testkit.NewTUF(t)
+	for _, r := range []*testkit.TUF{private, public} {
+		r.Publish(time.Now().Add(time.Hour), map[string][]byte{"trusted_root.json": world.TrustedRoot()})
+	}
+	folder := trust.Folder{Dir: t.TempDir(), Now: time.Now}
+	ctx := context.Background()
+	if _, err := folder.Init(ctx, private.URL, private.Root); err != nil {
+		t.Fatal(err)
+	}
+	m, err := folder.Ensure(ctx, public.URL, public.Root)
+	if err != nil || m.Mirror != private.URL || public.Count() > 0 {
+		t.Errorf("%s and %v after %d requests, want %s", m.Mirror, err, public.Count(), private.URL)
+	}
+}
+
 // TestSnapshotIsRead: the trusted root inside the program is a sound one.
 func TestSnapshotIsRead(t *testing.T) {
 	m, date := trust.Snapshot()

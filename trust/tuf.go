@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/tuf"
@@ -38,10 +39,10 @@ func (f Folder) fetch(ctx context.Context, r repository, metadataDir string) (Ma
 		return Material{}, err
 	}
 	if m.SigningConfig, err = client.GetTarget(targetSigningConfig); err != nil {
-		m.SigningConfig = nil
-		if fetcher.err != nil {
+		if fetcher.err != nil || !strings.Contains(err.Error(), "getting info for target") { // listed, and not what it has to be
 			return Material{}, fetcher.explain(r.Mirror, err)
 		}
+		m.SigningConfig = nil
 		return m, nil // an older repository, which has none
 	}
 	_, err = m.Services()

@@ -110,6 +110,7 @@ type signed struct {
 	certificates [][]byte // DER, the signer's first; empty: signed with a key
 	timestamps   [][]byte // RFC 3161, DER
 	envelope     []byte   // the envelope's own bytes, where the form keeps them
+	stamped      []byte   // what timestamps are over, if not the signature
 }
 
 // assess puts one piece of evidence on the digest on through every check.
@@ -129,7 +130,7 @@ func (s *assessor) assess(on digest.Digest, p Piece) assessment {
 	}
 	s.checkPayloadType(&a, evidence)
 	a.payload = payloadDigest(evidence.payload)
-	if len(evidence.certificates) > 0 && !(p.Form.legacy() && s.byTrustedKey(evidence)) {
+	if len(evidence.certificates) > 0 && (!p.Form.legacy() || !s.byTrustedKey(evidence)) {
 		s.checkCertified(&a, evidence)
 	} else {
 		s.checkKeySigned(&a, evidence)
@@ -191,7 +192,7 @@ func (s *assessor) checkPayloadType(a *assessment, evidence signed) {
 func (s *assessor) openMessage(a *assessment, m *bundle.MessageSignature, evidence signed) (signed, error) {
 	a.predicateType = bundle.PredicateSignature
 	if s.artifact == nil && !s.byDigest {
-		return signed{}, fmt.Errorf("%w: a signature over a file's bytes cannot speak about an image", bundle.ErrFormat)
+		return signed{}, fmt.Errorf("%w: a signature over a file's bytes cannot speak about an image, nor, unless that is asked for, about a digest alone", bundle.ErrFormat)
 	}
 	evidence.signature = m.Signature
 	if s.byDigest {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/policy"
@@ -40,7 +41,7 @@ func matches(want policy.Identity, cert *bundle.Certificate) error {
 		case has == "":
 			return fmt.Errorf("the certificate does not say its %s", claim.Name)
 		case has != claim.Value:
-			return fmt.Errorf("its %s is %q, wanted is %q", claim.Name, printable(has), claim.Value)
+			return differs(claim.Name, has, claim.Value)
 		}
 	}
 	return nil
@@ -51,7 +52,7 @@ func matches(want policy.Identity, cert *bundle.Certificate) error {
 // it that something is.
 func matchName(what, want string, pattern *policy.Pattern, has string) error {
 	if want != "" && has != want {
-		return fmt.Errorf("its %s is %q, wanted is %q", what, printable(has), want)
+		return differs(what, has, want)
 	}
 	if pattern != nil && !pattern.Match(has) {
 		hint := ""
@@ -61,6 +62,14 @@ func matchName(what, want string, pattern *policy.Pattern, has string) error {
 		return fmt.Errorf("its %s is %q, which the pattern %q does not match%s", what, printable(has), pattern, hint)
 	}
 	return nil
+}
+
+func differs(what, has, want string) error {
+	hint := ""
+	if strings.EqualFold(has, want) {
+		hint = "; they differ in upper and lower case only"
+	}
+	return fmt.Errorf("its %s is %q, wanted is %q%s", what, printable(has), want, hint)
 }
 
 // claimOf is a claim of a certificate by its name in a policy.

@@ -96,3 +96,23 @@ func TestLegacyKeyBesideCertificate(t *testing.T) {
 		t.Error("another key is taken for the one that signed")
 	}
 }
+
+// TestLegacyAttestationTimestamp: cosign has the whole envelope of an older attestation
+// stamped, and not the signature.
+func TestLegacyAttestationTimestamp(t *testing.T) {
+	for over, ok := range map[string]bool{"envelope": true, "signature": false} {
+		k := newKeyless(t, sigstore.WithoutLog())
+		parts := k.sigstore.Parts(sigstore.Request{Payload: k.payload(k.amd64, spdx), NoTimestamp: true})
+		envelope := (&bundle.Envelope{PayloadType: parts.PayloadType, Payload: parts.Payload, Signatures: []bundle.Signature{{Sig: parts.Signatures[0]}}}).AppendJSON(nil)
+		stamped := map[string][]byte{"envelope": envelope, "signature": parts.Signatures[0]}[over]
+		raw, err := json.Marshal(object{"SignedRFC3161Timestamp": k.sigstore.TSAs[0].Stamp(stamped, k.sigstore.Now(), sigstore.StampFaults{})})
+		k.must(err)
+		layer := k.rawBlob(bundle.MediaTypeEnvelope, envelope)
+		layer["annotations"] = object{"dev.sigstore.cosign/certificate": certificatePEM(parts.Certificate.Raw), "dev.sigstore.cosign/rfc3161timestamp": string(raw)}
+		k.tag(k.amd64, ".att", layer)
+		k.root.Instances, k.policy.Requirements = k.instances(k.sigstore.TrustedRoot()), require(t, "spdx").Requirements
+		if _, report, err := k.judge(); (err == nil) != ok {
+			t.Errorf("stamped over the %s: %v\n%s", over, err, dump(report))
+		}
+	}
+}

@@ -45,8 +45,9 @@ type Options struct {
 	// Artifact opens the bytes of a subject that is a file, whose digest the reader
 	// checks. Without it, signatures over the bytes themselves do not count.
 	Artifact func() (io.ReadCloser, error)
-	// ByDigest says that the subject is a file of which only the digest is known.
-	// Signatures over its bytes count where the key signs that hash.
+	// ByDigest says that the subject is a file of which only the digest is known, and that
+	// signatures over its bytes count all the same. Whether it is the inside of a signed
+	// envelope, which carries the signature of a statement, cannot be seen then.
 	ByDigest bool
 	// Now is the time that validity is checked at; zero means the present.
 	Now    time.Time
@@ -83,7 +84,7 @@ func Verify(ctx context.Context, subject oci.Subject, sources []Source, root tru
 	}
 	result, failures, err := c.decide(ctx, report)
 	if o.ByDigest {
-		report.Warnings = append(report.Warnings, "only a digest was given: if the file is the inside of a signed envelope, nobody can tell from that; give the file where you have it")
+		report.Warnings = append(report.Warnings, "only a digest was given: whether the file is the inside of a signed envelope cannot be seen from that; give the file where you have it")
 	}
 	if err != nil {
 		return nil, report, err

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -338,6 +339,7 @@ func TestLyingServices(t *testing.T) {
 	}{
 		"certificate without SCT":          {sigstore.Twists{Cert: func(r *sigstore.CertRequest) { r.SCTs = nil }}, "signed certificate timestamp"},
 		"SCT of a log that is not trusted": {sigstore.Twists{Cert: func(r *sigstore.CertRequest) { r.SCTs = []sigstore.SCT{{Log: other}} }}, "certificate"},
+		"certificate without an issuer":    {sigstore.Twists{Cert: func(r *sigstore.CertRequest) { r.Issuer = "" }}, "does not name the issuer"},
 		"certificate for another key":      {sigstore.Twists{Cert: func(r *sigstore.CertRequest) { r.Public = sigstore.NewKey().Public() }}, "another key"},
 		"entry with a forged checkpoint":   {sigstore.Twists{Entry: sigstore.EntryFaults{ForgedNote: true}}, "transparency log"},
 		"entry without a proof":            {sigstore.Twists{Entry: sigstore.EntryFaults{NoProof: true}}, "transparency log"},
@@ -422,12 +424,17 @@ func TestGitHubShorthand(t *testing.T) {
 	payload := sigstore.Request{Artifact: []byte("app"), Identity: sigstore.Identity{URI: "https://github.com/octo/app/.github/workflows/release.yml@refs/tags/v1"},
 		Issuer: sigstore.GitHubIssuer, Extensions: sigstore.Extensions{sigstore.SourceRepositoryURI: "https://github.com/octo/app"}}
 	file := "file:" + j.write("app", []byte("app"))
+	digest := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("app")))
 	bundle := j.write("app.jsonl", append(append(j.world.Bundle(sigstore.Request{Artifact: []byte("other")}), '\n'), j.world.Bundle(payload)...))
 	_, stderr := j.run(0, "verify", "--github-repo", "octo/app", "--bundle", bundle, file)
 	wants(t, stderr, "Trusting", "https://token.actions.githubusercontent.com", "https://github.com/octo/app")
+	j.run(0, "verify", "--github-repo", "octo/app", "--trust-digest", "--bundle", bundle, digest)
+	j.run(3, "verify", "--github-repo", "octo/app", "--bundle", bundle, digest)
+	stdout, _ := j.run(3, "verify", "--github-repo", "Octo/app", "--certificate-identity", payload.Identity.URI, "--bundle", bundle, file)
+	wants(t, stdout, "upper and lower case")
 	j.run(3, "verify", "--github-repo", "octo/ap", "--bundle", bundle, file)
 	j.run(3, "verify", "--github-repo", "octo/app.git", "--bundle", bundle, file)
-	stdout, _ := j.run(3, "verify", "--github-repo", "octo/other", "--certificate-identity", payload.Identity.URI, "--bundle", bundle, file)
+	stdout, _ = j.run(3, "verify", "--github-repo", "octo/other", "--certificate-identity", payload.Identity.URI, "--bundle", bundle, file)
 	wants(t, stdout, "source repository")
 }
 
@@ -467,7 +474,7 @@ func TestReplayingLog(t *testing.T) {
 		j.replaying()
 		j.run(0, "sign", j.image)
 		_, stderr := j.run(5, "attest", "--type", "https://example.com/t", "--predicate", j.write("p.json", []byte("{}")), j.image)
-		wants(t, stderr, "another signature")
+		wants(t, stderr, "OK: the entry is about another signature")
 	}
 	j := newJob(t)
 	j.replaying()

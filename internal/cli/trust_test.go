@@ -121,6 +121,20 @@ func TestTrustUpdate(t *testing.T) {
 		j.repository.Publish(later, map[string][]byte{"trusted_root.json": []byte("{}")})
 		j.run(2, "trust", "init", "--mirror", j.repository.URL, "--root", j.root)
 	})
+	t.Run("a signing configuration that was changed", func(t *testing.T) {
+		j := newTUFJob(t)
+		j.repository.Tamper("signing_config.v0.2.json", []byte("{}"))
+		_, stderr := j.run(3, "trust", "init", "--mirror", j.repository.URL, "--root", j.root)
+		wants(t, stderr, "Do not trust this mirror")
+	})
+	t.Run("no signing configuration", func(t *testing.T) {
+		j := newTUFJob(t)
+		j.repository.Publish(later, map[string][]byte{"trusted_root.json": j.world.TrustedRoot()})
+		stdout, _ := j.run(0, "trust", "init", "--mirror", j.repository.URL, "--root", j.root, "-o", "json")
+		wants(t, stdout, `"signingConfig": false`)
+		_, stderr := j.run(5, "sign", j.image)
+		wants(t, stderr, "which services to ask")
+	})
 	t.Run("a folder that cannot be written", func(t *testing.T) {
 		j := newTUFJob(t)
 		j.env["HALLMARK_TRUST_DIR"] = j.write("file", nil)

@@ -169,7 +169,7 @@ func (a *App) publicGood(ctx context.Context, folder trust.Folder, offline bool)
 // initPublicGood sets the folder up. Where it cannot be written, as in a container that
 // is read-only, the material serves this run alone.
 func (a *App) initPublicGood(ctx context.Context, folder trust.Folder) (trust.Material, error) {
-	m, err := folder.Init(ctx, trust.PublicGoodMirror, nil)
+	m, err := folder.Ensure(ctx, trust.PublicGoodMirror, nil)
 	var unwritable *os.PathError
 	if !errors.As(err, &unwritable) {
 		return m, err

@@ -30,6 +30,7 @@ type verifyOptions struct {
 	trust           trustFlags
 	identity        identityFlags
 	ignoreLog       bool
+	trustDigest     bool
 	noLegacy        bool
 	acceptIndexSBOM bool
 	checkRepository bool
@@ -73,6 +74,7 @@ authorities must vouch for the certificate, its time and the log entry; a signat
 	f.StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
 	f.StringArrayVar(&o.bundles, "bundle", nil, "`file` with a Sigstore bundle, or one on each line, to take evidence from besides what is attached; may be repeated")
 	o.evidence.add(cmd)
+	f.BoolVar(&o.trustDigest, "trust-digest", false, "for sha256:…: let signatures over the file's bytes count, although from a digest nobody can tell a file from the inside of a signed envelope")
 	f.BoolVar(&o.noLegacy, "no-legacy", false, "do not let evidence count that is in cosign's older form, under tags")
 	f.BoolVar(&o.acceptIndexSBOM, "accept-index-sbom", false, "let an SBOM or vulnerability report on an index count for its platforms")
 	f.BoolVar(&o.checkRepository, "check-repository", false, "the signed statement must name the repository that is asked")
@@ -290,7 +292,7 @@ func (a *App) judge(ctx context.Context, s *session, text string, o verifyOption
 		if files == nil {
 			return v.end(usagef("%s: --bundle is missing: a file's evidence is in a file beside it", text))
 		}
-		if options.ByDigest = t.ref.Scheme == oci.SchemeDigest; !options.ByDigest {
+		if options.ByDigest = o.trustDigest && t.ref.Scheme == oci.SchemeDigest; t.ref.Scheme == oci.SchemeFile {
 			options.Artifact = func() (io.ReadCloser, error) { return oci.OpenFile(t.ref.Path, t.subject) }
 		}
 	}

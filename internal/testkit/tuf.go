@@ -99,6 +99,17 @@ func (r *TUF) RollBack(until time.Time, targets map[string][]byte) {
 	r.publish(1, until, targets)
 }
 
+// Tamper serves other content for a target than was signed.
+func (r *TUF) Tamper(target string, content []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name := range r.files {
+		if strings.HasPrefix(name, "targets/") && strings.HasSuffix(name, "."+target) {
+			r.files[name] = content
+		}
+	}
+}
+
 func (r *TUF) publish(version int64, until time.Time, targets map[string][]byte) {
 	list := metadata.Targets(until.UTC())
 	list.Signed.Version = version

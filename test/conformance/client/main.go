@@ -148,7 +148,7 @@ func (r request) verify() error {
 	if !strings.HasPrefix(r.artifactArg, "sha256:") {
 		return hallmark(os.Environ(), append(args, "file:"+r.artifactArg)...)
 	}
-	return hallmark(os.Environ(), append(args, r.artifactArg)...)
+	return hallmark(os.Environ(), append(args, "--trust-digest", r.artifactArg)...)
 }
 
 // predicateTypeOf is what a bundle says it is, so that hallmark can be asked for that: the
