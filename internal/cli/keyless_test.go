@@ -352,6 +352,9 @@ func TestLyingServices(t *testing.T) {
 			j.world.Twists = c.twist
 			_, stderr := j.run(5, "sign", j.image)
 			wants(t, stderr, c.want)
+			if n := j.world.Count("tsa"); n > 0 && c.twist.Cert != nil {
+				t.Errorf("a certificate that does not hold was used: %d timestamps were asked for", n)
+			}
 			j.verify(4)
 		})
 	}

@@ -46,7 +46,7 @@ var rules = []rule{
 	{"a bundle has one signature", "bundle/bundle.go", `if b.Envelope != nil && len(b.Envelope.Signatures) != 1 {`, `if false {`, "./bundle ./verify"},
 	{"a bundle is of a known version", "bundle/bundle.go", `if !IsMediaType(b.MediaType) {`, `if false {`, "./bundle"},
 	{"a bundle has one content", "bundle/bundle.go", `if (b.Envelope == nil) == (b.MessageSignature == nil) {`, `if false {`, "./bundle"},
-	{"a bundle has one kind of key material", "bundle/bundle.go", `if content != 1 {`, `if false {`, "./bundle"},
+	{"a bundle has one kind of key material", "bundle/bundle.go", `if err == nil && content != 1 {`, `if err == nil && content > 9 {`, "./bundle"},
 	{"a statement is of a known type", "bundle/statement.go", `case s.Type != StatementV1 && s.Type != statementV01:`, `case false:`, "./bundle"},
 	{"digest and algorithm are equal to the letter", "bundle/statement.go", `value == hex && hex != ""`, `hex != "" || value != ""`, "./bundle"},
 	{"a predicate is JSON", "bundle/statement.go", `if err := CheckJSON(predicate); err != nil {`, `if err := CheckJSON(predicate); false {`, "./bundle"},
@@ -78,7 +78,7 @@ var rules = []rule{
 	{"an entry without a media type is read", "oci/layout.go", `if seen[d.Digest] || !labelled && d.Size > MaxManifest {`, `if seen[d.Digest] || !labelled {`, "./verify"},
 
 	// What an attacker's reading of verify found.
-	{"the inside of an envelope is no file", "verify/assess.go", `if bytes.HasPrefix(head, []byte("DSSEv1 ")) {`, `if false {`, "./verify"},
+	{"the inside of an envelope is no file", "verify/assess.go", `if bytes.HasPrefix(head, []byte("DSSEv1 ")) {`, `if bytes.HasPrefix(head, nil) && false {`, "./verify"},
 	{"a simple signing payload is no file", "verify/assess.go", `if _, err := bundle.ParseSimpleSigning(head); err == nil {`, `if false {`, "./verify"},
 	{"a place that could not be read keeps the verdict open", "verify/verify.go", `if open := inconclusive(a); open != inconclusive(b) {`, `if open := inconclusive(a); false {`, "./verify"},
 	{"a listing's media type hides nothing", "verify/source.go", `return oci.ParseManifest("", raw)`, `return oci.ParseManifest(d.MediaType, raw)`, "./verify"},
@@ -110,7 +110,7 @@ var rules = []rule{
 	{"a log entry is about this signer", "verify/logentry.go", `if err == nil && !ours(v) {`, `if err == nil && !ours(v) && false {`, "./verify"},
 	{"a log entry is what it is called", "verify/logentry.go", `if entry.Kind != "" && `, `if false && `, "./verify"},
 	{"a log signed the checkpoint", "trust/checkpoint.go", `if !signed {`, `if false {`, "./verify"},
-	{"a signature on a checkpoint is the log's", "trust/checkpoint.go", `if err := l.Key.Verify(strings.NewReader(text), raw[4:]); err != nil {`, `if err := l.Key.Verify(strings.NewReader(text), raw[4:]); false {`, "./verify"},
+	{"a signature on a checkpoint is the log's", "trust/checkpoint.go", `if err := l.Key.Verify(strings.NewReader(text), raw[hintSize:]); err != nil {`, `if err := l.Key.Verify(strings.NewReader(text), raw[hintSize:]); false {`, "./verify"},
 	{"a checkpoint is the log's own", "trust/checkpoint.go", `if host := hostOf(l.URI); origin != host {`, `if host := hostOf(l.URI); false {`, "./trust"},
 	{"the checkpoint is of the proof's tree", "trust/log.go", `if c.size != p.TreeSize || !bytes.Equal(c.root, p.RootHash) {`, `if false {`, "./verify"},
 	{"the proof leads to the root", "trust/log.go", `leaf, p.Hashes, c.root); err != nil {`, `leaf, p.Hashes, c.root); false {`, "./verify"},
@@ -146,7 +146,7 @@ var rules = []rule{
 			return h
 		}
 `, "./verify"},
-	{"keys are held to the log where that is asked", "verify/keysigned.go", `if s.root.KeysInLog {`, `if false {`, "./verify"},
+	{"keys are held to the log where that is asked", "verify/keysigned.go", `if s.root.KeysInLog || s.policy.Logs > 0 || s.policy.Timestamps > 0 {`, `if s.policy.Logs > 0 || s.policy.Timestamps > 0 {`, "./verify"},
 
 	// Signing without a key.
 	{"a token is for the certificate authority", "oidc/token.go", `case !slices.Contains(t.Audience, audience):`, `case !slices.Contains(t.Audience, audience) && false:`, "./internal/cli -run TestTokens"},
@@ -156,7 +156,7 @@ var rules = []rule{
 	if err != nil {`, "./internal/cli -run TestLyingServices"},
 	{"a new certificate is for our key", "sign/keyless.go", `!ok || !public.Equal(key.Public())`, `!ok && !public.Equal(key.Public())`, "./internal/cli -run TestLyingServices"},
 	{"a new certificate has its log's word", "sign/keyless.go", `if cause == nil && len(i.CTLogs) > 0 {`, `if false {`, "./internal/cli -run TestLyingServices"},
-	{"a new entry is checked", "sign/notary.go", `if err := n.checkEntry(entry); err != nil {`, `if err := n.checkEntry(entry); false {`, "./internal/cli -run TestLyingServices"},
+	{"a new entry is checked", "sign/notary.go", `if err := n.checkEntry(entry, b.SignatureBytes()); err != nil {`, `if err := n.checkEntry(entry, b.SignatureBytes()); false {`, "./internal/cli -run TestLyingServices"},
 	{"a new timestamp is checked", "sign/notary.go", `if _, _, err = i.VerifyTimestamp(stamp, sig); err == nil {`, `if _, _, err = i.VerifyTimestamp(stamp, sig); true {`, "./internal/cli -run TestLyingServices"},
 	{"logging later is refused where it is worth nothing", "sign/notary.go", `if !n.Later {
 		return nil`, `if true {
