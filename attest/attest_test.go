@@ -78,7 +78,7 @@ func TestStatement(t *testing.T) {
 		t.Fatal(err)
 	}
 	predicate := []byte("{ \"big\" : 12345678901234567890 }\n")
-	payload, err := Statement(subject, Predicate{"https://example.com/t", predicate})
+	payload, err := Statement(subject, Predicate{Type: "https://example.com/t", JSON: predicate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +87,34 @@ func TestStatement(t *testing.T) {
 	if string(payload) != want {
 		t.Errorf("got %s", payload)
 	}
+	testGiven(t, subject, []byte(" "+want+"\n"))
 	s, err := bundle.ParseStatement(payload)
 	if err != nil || !bytes.Equal(s.Predicate, predicate) {
 		t.Errorf("predicate %q, %v", s.Predicate, err)
+	}
+}
+
+// testGiven: what another tool wrote is kept byte for byte, and is about its own subject
+// only.
+func testGiven(t *testing.T, subject oci.Subject, statement []byte) {
+	t.Helper()
+	p, err := GivenStatement(statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if payload, err := Statement(subject, p); err != nil || !bytes.Equal(payload, statement) {
+		t.Errorf("got %s, %v", payload, err)
+	}
+	other, err := GivenStatement(bytes.Replace(statement, []byte(subject.Digest().Encoded()), bytes.Repeat([]byte("0"), 64), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Statement(subject, other); !errors.Is(err, ErrPredicate) {
+		t.Errorf("a statement about something else: %v", err)
+	}
+	for _, bad := range []string{"{}", `"predicateType":"spdx"`, `"predicateType":"` + bundle.PredicateSignature + `"`, `"predicateType":"https://spdx.dev/Document"`} {
+		if _, err := GivenStatement(bytes.Replace(statement, []byte(`"predicateType":"https://example.com/t"`), []byte(bad), 1)); !errors.Is(err, ErrPredicate) {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }

@@ -23,6 +23,8 @@ var ErrPredicate = errors.New("the predicate is not of its type")
 type Predicate struct {
 	Type string
 	JSON []byte
+
+	statement []byte // the whole of it, where somebody else wrote it
 }
 
 // Signature is the predicate of a statement that vouches for its subject and says
@@ -67,6 +69,22 @@ func NewPredicate(typeName string, data []byte) (Predicate, error) {
 		found = uri
 	}
 	return Predicate{Type: found, JSON: data}, nil
+}
+
+// GivenStatement is the predicate of a statement that is to be signed as it is, byte for
+// byte. The predicate is checked against its type as by [NewPredicate]; the subjects are
+// compared when it is signed (see [Statement]).
+func GivenStatement(payload []byte) (Predicate, error) {
+	s, err := bundle.ParseStatement(payload)
+	if err != nil {
+		return Predicate{}, fmt.Errorf("%w: %w", ErrPredicate, err)
+	}
+	if _, err := policy.ParseType(s.PredicateType); err != nil || !strings.Contains(s.PredicateType, ":") {
+		return Predicate{}, fmt.Errorf("%w: its predicateType %q is no URI", ErrPredicate, s.PredicateType)
+	}
+	p, err := NewPredicate(s.PredicateType, s.Predicate)
+	p.statement = payload
+	return p, err
 }
 
 // checks tell, for each type that has a name, the predicate type URI that data is.

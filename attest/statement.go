@@ -17,8 +17,12 @@ const (
 
 // Statement writes the in-toto statement that p is said of subject: the payload to
 // be signed. It names the repository that the subject was asked for in, and its
-// digest. The same input always gives the same bytes.
+// digest. The same input always gives the same bytes. A statement that was given ready
+// stays as it is; it must name the subject's digest, else the error wraps [ErrPredicate].
 func Statement(subject oci.Subject, p Predicate) ([]byte, error) {
+	if p.statement != nil {
+		return p.statement, aboutSubject(p.statement, subject)
+	}
 	about := bundle.Subject{
 		Name:   subject.Name(),
 		Digest: map[string]string{subject.Digest().Algorithm().String(): subject.Digest().Encoded()},
@@ -28,6 +32,17 @@ func Statement(subject oci.Subject, p Predicate) ([]byte, error) {
 		return nil, fmt.Errorf("statement about %s: %w", subject, err)
 	}
 	return payload, nil
+}
+
+func aboutSubject(payload []byte, subject oci.Subject) error {
+	s, err := bundle.ParseStatement(payload)
+	if err != nil {
+		return err
+	}
+	if _, ok := s.Names(subject.Digest().Algorithm().String(), subject.Digest().Encoded()); !ok {
+		return fmt.Errorf("%w: the statement is about %s, and not about %s", ErrPredicate, s.Subjects[0], subject)
+	}
+	return nil
 }
 
 // Artifact is a signed statement ready to be attached to its subject. created is

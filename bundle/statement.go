@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"strings"
 )
 
 // Types of an in-toto statement (https://github.com/in-toto/attestation/tree/main/spec).
@@ -37,6 +38,14 @@ type Statement struct {
 type Subject struct {
 	Name   string
 	Digest map[string]string
+}
+
+// String gives the name and one digest, in one printable line.
+func (s Subject) String() string {
+	for _, algorithm := range sortedKeys(s.Digest) {
+		return clip(strings.TrimSpace(s.Name + " " + algorithm + ":" + s.Digest[algorithm]))
+	}
+	return clip(s.Name)
 }
 
 // ParseStatement reads an in-toto statement, version 0.1 or 1. As the

@@ -165,7 +165,7 @@ func TestAttachToNothing(t *testing.T) {
 func TestFiftyWriters(t *testing.T) {
 	puts, settle, change := time.Second, SettleTime, realTime
 	if testing.Short() {
-		puts, settle, change = 60*time.Millisecond, 200*time.Millisecond, shortTime
+		puts, settle, change = 150*time.Millisecond, 500*time.Millisecond, shortTime
 	}
 	t.Parallel()
 	s := testkit.Registry(t, testkit.WithoutReferrers(), testkit.RandomPutDelay(puts))
@@ -184,7 +184,7 @@ func TestFiftyWritersWithETags(t *testing.T) {
 	s := testkit.Registry(t, testkit.WithoutReferrers(), testkit.ETags())
 	_, subject := pinned(t, newClient(t), s)
 	attachAtOnce(t, 50, subject, func() Store {
-		store, _ := open(t, newClient(t, shortTime), s.Host+"/team/app")
+		store, _ := open(t, newClient(t, realTime), s.Host+"/team/app")
 		return store
 	})
 	if n := s.CountOf(func(r *http.Request) bool { return r.Header.Get("If-Match") != "" }); n == 0 {

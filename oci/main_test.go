@@ -53,7 +53,7 @@ func realTime(c *Client, _ *Options) {
 // shortTime makes a client keep the protocol with a shorter T.
 func shortTime(c *Client, _ *Options) {
 	if c != nil {
-		c.clock, c.settle = wallClock{}, 200*time.Millisecond
+		c.clock, c.settle = wallClock{}, 500*time.Millisecond
 	}
 }
 

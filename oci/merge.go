@@ -35,7 +35,7 @@ const (
 	// maxRefused how often it may be told that somebody else was faster.
 	maxMerges  = 40
 	maxRefused = 400
-	// maxSlow is how often reading the list may take too long to put it.
+	// maxSlow is how often in a row reading the list may take too long to put it.
 	maxSlow = 5
 	// maxRepairs caps the entries of others that one writer looks after.
 	maxRepairs = 256
@@ -194,6 +194,7 @@ func (m *merge) put(ctx context.Context, found look) (standing time.Time, pause 
 		}
 		return time.Time{}, m.pause(), nil
 	}
+	m.slow = 0
 	raw, err := found.list.doc.with(found.missing)
 	if err != nil {
 		return time.Time{}, 0, err

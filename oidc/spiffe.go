@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // Variables that say where a workload finds its identity. The first is of
@@ -46,8 +49,8 @@ func (w workload) Token(ctx context.Context, r Request) (Token, error) {
 	within, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	svid, err := w.fetch(within, r.Audience)
-	if ctx.Err() != nil {
-		return Token{}, ctx.Err()
+	if err := ended(ctx, err); err != nil {
+		return Token{}, err
 	}
 	if err != nil {
 		return Token{}, &ProviderError{Provider: w.Name(), URL: w.at, Cause: err}
@@ -56,6 +59,16 @@ func (w workload) Token(ctx context.Context, r Request) (Token, error) {
 		return Token{}, fmt.Errorf("%w: the identity of %s names no issuer: a SPIRE server does if its jwt_issuer is set", ErrToken, clean(svid.ID.String()))
 	}
 	return parseFor(svid.Marshal(), r.Audience, w.o.Now())
+}
+
+// ended is why the caller's time is over, nil if it is not. The agent knows the deadline
+// and may say that it has passed a moment before the clock here does.
+func ended(ctx context.Context, err error) error {
+	deadline, ok := ctx.Deadline()
+	if ctx.Err() == nil && ok && time.Until(deadline) < time.Second && status.Code(err) == codes.DeadlineExceeded {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 func (w workload) fetch(ctx context.Context, audience string) (*jwtsvid.SVID, error) {

@@ -103,7 +103,7 @@ func (l Log) VerifyInclusion(body []byte, p Proof) error {
 	}
 	leaf := rfc6962.DefaultHasher.HashLeaf(body)
 	if err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(p.Index), uint64(p.TreeSize), leaf, p.Hashes, c.root); err != nil {
-		return fmt.Errorf("%w: inclusion proof: %w", ErrLog, err)
+		return fmt.Errorf("%w: inclusion proof: it does not lead from the entry to the root %x of the checkpoint", ErrLog, c.root)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ type signed struct {
 	certificates [][]byte // DER, the signer's first; empty: signed with a key
 	timestamps   [][]byte // RFC 3161, DER
 	envelope     []byte   // the envelope's own bytes, where the form keeps them
-	stamped      []byte   // what timestamps are over, if not the signature
+	stamped      []byte   // what timestamps may be over, beside the signature
 }
 
 // assess puts one piece of evidence on the digest on through every check.

@@ -77,12 +77,11 @@ func (a *assessment) adopt(h hearing) {
 // hearTimestamps finds the timestamps over the signature that the instance's
 // authorities made. Others do not count, and do no harm.
 func (s *assessor) hearTimestamps(h *hearing, evidence signed) {
-	over := evidence.signature
-	if evidence.stamped != nil {
-		over = evidence.stamped
-	}
 	for _, stamp := range evidence.timestamps {
-		authority, t, err := h.instance.VerifyTimestamp(stamp, over)
+		authority, t, err := h.instance.VerifyTimestamp(stamp, evidence.signature)
+		if err != nil && evidence.stamped != nil {
+			authority, t, err = h.instance.VerifyTimestamp(stamp, evidence.stamped)
+		}
 		if err != nil {
 			h.notChecked(CheckTimestamp, h.instance.Name, "it does not count: "+err.Error())
 			continue

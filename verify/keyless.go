@@ -10,7 +10,7 @@ import (
 )
 
 // errPending is about a signature whose log was down when it was made.
-var errPending = errors.New("it is not yet logged: it has a timestamp and no log entry ('hallmark trust flush' where it was signed completes it)")
+var errPending = errors.New("it is not yet logged: it has a timestamp and no log entry (after 'release --log-later', 'hallmark trust flush' where it was signed completes it)")
 
 // checkCertified judges evidence that is signed with the key of a certificate: the
 // signature, what the log entries are about, what one instance says of it all, and

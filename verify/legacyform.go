@@ -40,7 +40,7 @@ func (s *assessor) openLegacy(a *assessment, p Piece) (signed, error) {
 	if len(envelope.Signatures) != 1 {
 		return evidence, fmt.Errorf("%w: %d signatures in the envelope, one is wanted", bundle.ErrFormat, len(envelope.Signatures))
 	}
-	evidence.envelope, evidence.stamped = p.Content, p.Content // cosign has the whole of it stamped
+	evidence.envelope, evidence.stamped = p.Content, p.Content // older versions of cosign had the whole of it stamped
 	return s.openEnvelope(a, envelope, evidence)
 }
 

@@ -97,14 +97,14 @@ func TestLegacyKeyBesideCertificate(t *testing.T) {
 	}
 }
 
-// TestLegacyAttestationTimestamp: cosign has the whole envelope of an older attestation
-// stamped, and not the signature.
+// TestLegacyAttestationTimestamp: cosign has had the whole envelope of an older
+// attestation stamped, and has the signature stamped since version 3.
 func TestLegacyAttestationTimestamp(t *testing.T) {
-	for over, ok := range map[string]bool{"envelope": true, "signature": false} {
+	for over, ok := range map[string]bool{"envelope": true, "signature": true, "payload": false} {
 		k := newKeyless(t, sigstore.WithoutLog())
 		parts := k.sigstore.Parts(sigstore.Request{Payload: k.payload(k.amd64, spdx), NoTimestamp: true})
 		envelope := (&bundle.Envelope{PayloadType: parts.PayloadType, Payload: parts.Payload, Signatures: []bundle.Signature{{Sig: parts.Signatures[0]}}}).AppendJSON(nil)
-		stamped := map[string][]byte{"envelope": envelope, "signature": parts.Signatures[0]}[over]
+		stamped := map[string][]byte{"envelope": envelope, "signature": parts.Signatures[0], "payload": parts.Payload}[over]
 		raw, err := json.Marshal(object{"SignedRFC3161Timestamp": k.sigstore.TSAs[0].Stamp(stamped, k.sigstore.Now(), sigstore.StampFaults{})})
 		k.must(err)
 		layer := k.rawBlob(bundle.MediaTypeEnvelope, envelope)

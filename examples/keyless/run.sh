@@ -5,8 +5,10 @@
 #
 # starts a private Sigstore on loopback, releases a copy of the image in an OCI layout as
 # somebody who has an identity token and nothing else, verifies it, stops the Sigstore, and
-# verifies the same evidence again, offline. Without an argument the image is the real one
-# of `make images`, if it was built, else hallmark itself for two platforms.
+# verifies the same evidence again, offline. In the end an attacker renames a package in the
+# SBOM. Without an argument the image is the real one of `make images`, if it was built, else
+# hallmark itself for two platforms; for an image of yours, name the package by PACKAGE=name,
+# or that last act is left out.
 #
 # `make keyless` builds what this needs. hallmark, hallmark-sandbox and quickstart-stage are
 # taken from BUILD, which is the folder build/ of the repository unless it is set.
@@ -45,9 +47,10 @@ expect() {
 }
 
 subject=${1:-}
-package=adduser # one that the attacker hides at the end
+package=${PACKAGE:-} # what the attacker hides at the end
 if [ -z "$subject" ] && [ -d "$build/images/layout" ]; then
 	subject=oci:$build/images/layout:app
+	package=adduser
 fi
 if [ -z "$subject" ]; then
 	say "An image to ship: hallmark itself, as an OCI layout"
@@ -91,10 +94,14 @@ run "$hallmark" sandbox down --dir "$lab"
 run "$hallmark" verify --offline --certificate-identity dev@example.com --certificate-oidc-issuer "$HALLMARK_OIDC_ISSUER" \
 	--require signature,spdx,cyclonedx "$image"
 
-if [ -z "${1:-}" ]; then
+if [ -n "$package" ]; then
 	say "An attacker with write access swaps the SBOM inside the evidence and fixes every digest"
 	run "$build/quickstart-stage" tamper "$work/image" "$package"
 	expect 3 "$hallmark" verify --offline --certificate-identity dev@example.com --certificate-oidc-issuer "$HALLMARK_OIDC_ISSUER" \
 		--require signature,spdx,cyclonedx "$image"
 fi
-say "Done: released and verified without a key"
+if [ -n "$package" ]; then
+	say "Done: released and verified without a key; another identity and tampered evidence rejected"
+else
+	say "Done: released and verified without a key; another identity rejected (tampering left out: no PACKAGE)"
+fi

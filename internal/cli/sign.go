@@ -63,6 +63,7 @@ type attestOptions struct {
 	signOptions
 	kind      string
 	predicate string
+	statement string
 }
 
 // maxPredicate is the size of a predicate that is attested.
@@ -77,7 +78,10 @@ checked against its type first, and its bytes are kept as they are. Attesting th
 again as the same signer adds nothing.
 
 An SBOM or a vulnerability report describes one platform: of an index, name it with
---platform.`,
+--platform.
+
+A whole in-toto statement that another tool wrote is signed byte for byte with --statement;
+one of its subjects has to be SUBJECT.`,
 		Example: `  hallmark attest --key release.key --type spdx --predicate app.spdx.json registry.example.com/app@sha256:…
   hallmark attest --key ci.key --type test-result --predicate result.json registry.example.com/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runAttest(cmd.Context(), args[0], o) },
@@ -85,25 +89,51 @@ An SBOM or a vulnerability report describes one platform: of an index, name it w
 	o.add(cmd)
 	cmd.Flags().StringVar(&o.kind, "type", "", "`type` of the predicate: spdx, cyclonedx, slsaprovenance, vuln, openvex, vsa, test-result, link, syft, or a URI")
 	cmd.Flags().StringVar(&o.predicate, "predicate", "", "`file` that holds the predicate, - for standard input")
+	cmd.Flags().StringVar(&o.statement, "statement", "", "`file` that holds a whole in-toto statement, instead of --type and --predicate; - for standard input")
 	return cmd
 }
 
 func (a *App) runAttest(ctx context.Context, subject string, o attestOptions) error {
-	if o.kind == "" || o.predicate == "" {
-		return usagef("--type and --predicate are both wanted: the file that is attested, and what it is")
-	}
-	if _, err := policy.ParseType(o.kind); err != nil {
-		return usage(err)
-	}
-	data, err := a.readInput(o.predicate, maxPredicate)
+	p, err := a.attested(o)
 	if err != nil {
 		return err
 	}
-	p, err := attest.NewPredicate(o.kind, data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.predicate, err)
-	}
 	return a.runSign(ctx, subject, o.signOptions, p)
+}
+
+// attested is what the flags say is attested.
+func (a *App) attested(o attestOptions) (p attest.Predicate, err error) {
+	if o.statement != "" {
+		return a.givenStatement(o)
+	}
+	if o.kind == "" || o.predicate == "" {
+		return p, usagef("--type and --predicate are both wanted: the file that is attested, and what it is")
+	}
+	if _, err := policy.ParseType(o.kind); err != nil {
+		return p, usage(err)
+	}
+	data, err := a.readInput(o.predicate, maxPredicate)
+	if err != nil {
+		return p, err
+	}
+	if p, err = attest.NewPredicate(o.kind, data); err != nil {
+		return p, fmt.Errorf("%s: %w", o.predicate, err)
+	}
+	return p, nil
+}
+
+func (a *App) givenStatement(o attestOptions) (p attest.Predicate, err error) {
+	if o.kind != "" || o.predicate != "" {
+		return p, usagef("--statement holds type and predicate already: choose")
+	}
+	data, err := a.readInput(o.statement, maxPredicate)
+	if err != nil {
+		return p, err
+	}
+	if p, err = attest.GivenStatement(data); err != nil {
+		return p, fmt.Errorf("%s: %w", o.statement, err)
+	}
+	return p, nil
 }
 
 // signResult is what sign and attest print.

@@ -205,6 +205,9 @@ func (a *App) verifyRoot(ctx context.Context, o verifyOptions, keyless bool) (tr
 	}
 	root.KeysInLog = o.trust.explicit() && !o.ignoreLog
 	thresholds := o.identity.logs > 0 || o.identity.timestamps > 0
+	if o.ignoreLog && len(root.Keys) == 0 {
+		return root, usagef("--insecure-ignore-tlog is about signatures by --key; what is signed without a key needs what its trusted root needs")
+	}
 	if o.ignoreLog && thresholds {
 		return root, usagef("--insecure-ignore-tlog contradicts --log-threshold and --timestamp-threshold")
 	}

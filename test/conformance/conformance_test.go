@@ -3,30 +3,53 @@
 package conformance
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
-	"time"
-
-	"github.com/hallmark-project/hallmark/internal/testkit/sigstore"
 )
 
-// build makes hallmark and the client, side by side.
-func build(t *testing.T) (client string) {
-	t.Helper()
-	dir := t.TempDir()
+// programs is where hallmark and the client lie, side by side.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "hallmark-conformance-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	programs = dir
+	return m.Run()
+}
+
+// build makes hallmark and the client, once for all tests.
+var build = sync.OnceValue(func() error {
 	for name, pkg := range map[string]string{"hallmark": "../../cmd/hallmark", "client": "./client"} {
-		out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), pkg).CombinedOutput()
+		out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(programs, name), pkg).CombinedOutput()
 		if err != nil {
-			t.Fatalf("building %s: %v\n%s", name, err, out)
+			return fmt.Errorf("building %s: %w\n%s", name, err, out)
 		}
 	}
-	return filepath.Join(dir, "client")
+	return nil
+})
+
+// theClient is the program that the suite would call.
+func theClient(t *testing.T) string {
+	t.Helper()
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(programs, "client")
 }
 
 // call runs the client and reports whether it said yes.
@@ -37,6 +60,10 @@ func call(t *testing.T, client string, args ...string) (bool, string) {
 	out, err := cmd.CombinedOutput()
 	return err == nil, string(out)
 }
+
+// rejected is what the client says of hallmark's exit code for evidence that does not hold:
+// a case that is refused for any other reason proves nothing.
+const rejected = "exit status 3"
 
 // What the suite's own signer is, where a case does not say otherwise.
 const (
@@ -60,7 +87,7 @@ func TestConformance(t *testing.T) {
 	if len(cases) < 30 {
 		t.Errorf("only %d cases: the test looks in the wrong place", len(cases))
 	}
-	client := build(t)
+	client := theClient(t)
 	for _, bundle := range cases {
 		dir := filepath.Dir(bundle)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
@@ -88,7 +115,8 @@ func judge(t *testing.T, client, root, dir string) {
 	sum := sha256.Sum256(content)
 	want := !strings.HasSuffix(dir, "_fail")
 	for _, subject := range []string{artifact, "sha256:" + hex.EncodeToString(sum[:])} {
-		if got, out := call(t, client, append(args, subject)...); got != want {
+		got, out := call(t, client, append(args, subject)...)
+		if got != want || !got && !strings.Contains(out, rejected) {
 			t.Errorf("%s: accepted is %v, want %v\n%s", subject, got, want, out)
 		}
 	}
@@ -121,42 +149,4 @@ func textOf(t *testing.T, name, otherwise string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(raw))
-}
-
-// TestSignAndVerify: the client signs, a file and a statement, and verifies what it signed.
-func TestSignAndVerify(t *testing.T) {
-	client := build(t)
-	world := sigstore.New(t, sigstore.WithClock(time.Now))
-	world.Serve(t)
-	dir := t.TempDir()
-	write := func(name string, content []byte) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	artifact := write("artifact", []byte("an artifact"))
-	sum := sha256.Sum256([]byte("an artifact"))
-	statement := write("statement", bytes.Replace([]byte(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"artifact","digest":{"sha256":"HEX"}}],`+
-		`"predicateType":"https://example.com/predicate/v1","predicate":{"a":1}}`), []byte("HEX"), []byte(hex.EncodeToString(sum[:])), 1))
-	root, config := write("root", world.TrustedRoot()), write("config", world.SigningConfig())
-	for _, c := range []struct{ file, mode string }{{artifact, "--staging=true"}, {statement, "--in-toto"}} {
-		bundle := filepath.Join(dir, filepath.Base(c.file)+".bundle")
-		if ok, out := call(t, client, "sign-bundle", c.mode, "--identity-token", world.Token(nil), "--trusted-root", root, "--signing-config", config, "--bundle", bundle, c.file); !ok {
-			t.Fatal(out)
-		}
-		verify := []string{"verify-bundle", "--bundle", bundle, "--trusted-root", root, "--certificate-oidc-issuer", world.Issuer.URL, "--certificate-identity"}
-		if ok, out := call(t, client, append(verify, "dev@example.com", artifact)...); !ok {
-			t.Error(out)
-		}
-		if ok, out := call(t, client, append(verify, "other@example.com", artifact)...); ok {
-			t.Error("another identity is accepted:", out)
-		}
-	}
-	for _, bad := range [][]string{{}, {"verify"}, {"verify-bundle", artifact}, {"sign-bundle", "--bundle", "x", artifact}, {"verify-bundle", "--staging", "--bundle", "x", artifact}} {
-		if ok, out := call(t, client, bad...); ok {
-			t.Errorf("%v is accepted: %s", bad, out)
-		}
-	}
 }

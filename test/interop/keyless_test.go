@@ -1,9 +1,6 @@
 package interop
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -215,36 +212,4 @@ func TestKeyInLog(t *testing.T) {
 		d.cosign(0, line("sign", []string{"-y", "--key", key.private, "--signing-config", s.config, "--trusted-root", s.trustedRoot}, i.ref())...)
 		d.hallmark(0, "verify", "--key", key.public, "--trusted-root", s.trustedRoot, i.ref())
 	})
-}
-
-// TestKeylessExample runs examples/keyless, with and without a network of any kind.
-func TestKeylessExample(t *testing.T) {
-	t.Parallel()
-	needTools(t)
-	hallmark, err := hallmarkProgram()
-	_, noSandbox := sandboxProgram()
-	if err := errors.Join(err, noSandbox); err != nil {
-		skip(t, err)
-	}
-	script, err := filepath.Abs("../../examples/keyless/run.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	images, err := imagesFolder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	subject := "oci:" + filepath.Join(images, "layout") + ":app"
-	run := func(name string, args ...string) {
-		t.Helper()
-		out, err := execute(t.TempDir(), environment(t.TempDir(), "BUILD="+filepath.Dir(hallmark)), name, args...)
-		if err != nil || out.code != 0 {
-			t.Errorf("%v\n%s", err, out)
-		}
-	}
-	run(script, subject)
-	if os.Geteuid() != 0 {
-		skip(t, "only root may cut a program off the network here")
-	}
-	run("unshare", "--net", "sh", "-c", fmt.Sprintf("ip link set lo up && exec '%s' '%s'", script, subject))
 }

@@ -17,6 +17,7 @@ var rules = []rule{
 	{"a simple signing payload is about this digest", "verify/assess.go", `if statement.Digest != on.String() {`, `if false {`, "./verify"},
 	{"the repository is compared", "verify/assess.go", `if named != s.policy.Repository {`, `if false {`, "./verify"},
 	{"legacy evidence wants to be allowed", "verify/assess.go", `if !s.policy.AllowLegacy {`, `if false {`, "./verify"},
+	{"a given statement is about what it is attached to", "attest/statement.go", "; !ok {\n\t\treturn fmt.Errorf(\"%w: the statement", "; false {\n\t\treturn fmt.Errorf(\"%w: the statement", "./attest"},
 	{"a failed check keeps evidence from counting", "verify/assess.go", "\t\ta.accepted = false\n", "", "./verify"},
 	{"legacy envelopes hold one signature", "verify/legacyform.go", `if len(envelope.Signatures) != 1 {`, `if len(envelope.Signatures) == 0 {`, "./verify"},
 	{"the type of the payload is what was asked for", "verify/dossier.go", `a.accepted && t.Matches(a.predicateType)`, `a.accepted`, "./verify"},
@@ -185,7 +186,7 @@ var rules = []rule{
 	{"nobody signs tomorrow", "verify/hearing.go", `if t.After(s.now.Add(clockSkew)) {`, `if false {`, "./verify"},
 	{"a signature beside a certificate is by a trusted key", "verify/keysigned.go", `if len(evidence.signature) > 0 && evidence.verify(key) == nil {`, `if len(evidence.signature) == 0 && evidence.verify(key) == nil {`, "./verify"},
 	{"a digest alone is no file", "verify/assess.go", `if s.artifact == nil && !s.byDigest {`, `if s.byDigest = s.artifact == nil; false {`, "./verify"},
-	{"an older attestation is stamped as a whole", "verify/legacyform.go", `evidence.envelope, evidence.stamped = p.Content, p.Content`, `evidence.envelope = p.Content`, "./verify"},
+	{"an older attestation may be stamped as a whole", "verify/legacyform.go", `evidence.envelope, evidence.stamped = p.Content, p.Content`, `evidence.envelope = p.Content`, "./verify"},
 	{"a new certificate names its issuer", "sign/keyless.go", `if cert.Issuer == "" {`, `if false {`, "./internal/cli -run TestLyingServices"},
 	{"a signing configuration is what was signed", "trust/tuf.go", `if fetcher.err != nil || !strings.Contains(err.Error(), "getting info for target") {`, `if fetcher.err != nil || !strings.Contains(err.Error(), "target") {`, "./internal/cli -run TestTrustUpdate"},
 	{"what was set up in the meantime stays", "trust/repository.go", `!errors.Is(err, ErrUninitialized) {

@@ -12,6 +12,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -86,50 +88,37 @@ func (r request) sign() error {
 		return hallmark(env, append(args, "--message-signature", "file:"+r.artifactArg)...)
 	}
 	args[0] = "attest"
-	digest, predicateType, predicate, err := readStatement(r.artifactArg)
+	digest, err := subjectOf(r.artifactArg)
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp("", "predicate")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(file.Name()) }()
-	if _, err := file.Write(predicate); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return hallmark(env, append(args, "--type", predicateType, "--predicate", file.Name(), digest)...)
+	return hallmark(env, append(args, "--statement", r.artifactArg, digest)...)
 }
 
-type statement struct {
-	Subject []struct {
-		Digest map[string]string `json:"digest"`
-	} `json:"subject"`
-	PredicateType string          `json:"predicateType"`
-	Predicate     json.RawMessage `json:"predicate"`
-}
-
-// readStatement takes an in-toto statement apart into what hallmark attests: one subject,
-// a type and a predicate.
-func readStatement(name string) (digest, predicateType string, predicate []byte, err error) {
+// subjectOf is the digest that a statement is about.
+func subjectOf(name string) (digest string, err error) {
 	raw, err := os.ReadFile(name)
 	if err != nil {
-		return "", "", nil, err
+		return "", err
 	}
-	var s statement
+	var s struct {
+		Subject []struct {
+			Digest map[string]string `json:"digest"`
+		} `json:"subject"`
+	}
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", "", nil, err
+		return "", err
 	}
-	if len(s.Subject) != 1 || s.Subject[0].Digest["sha256"] == "" {
-		return "", "", nil, errors.New("want a statement with one subject that has a sha256 digest")
+	if len(s.Subject) == 0 || s.Subject[0].Digest["sha256"] == "" {
+		return "", errors.New("want a statement with a subject that has a sha256 digest")
 	}
-	return "sha256:" + s.Subject[0].Digest["sha256"], s.PredicateType, s.Predicate, nil
+	return "sha256:" + s.Subject[0].Digest["sha256"], nil
 }
 
 func (r request) verify() error {
+	if (r.key == "") == (r.identity == "" || r.issuer == "") {
+		return errors.New("want either --key, or --certificate-identity and --certificate-oidc-issuer")
+	}
 	kind, err := predicateTypeOf(r.bundle)
 	if err != nil {
 		return err
@@ -145,10 +134,18 @@ func (r request) verify() error {
 	} else {
 		args = append(args, "--offline")
 	}
-	if !strings.HasPrefix(r.artifactArg, "sha256:") {
+	if !isDigest(r.artifactArg) {
 		return hallmark(os.Environ(), append(args, "file:"+r.artifactArg)...)
 	}
 	return hallmark(os.Environ(), append(args, "--trust-digest", r.artifactArg)...)
+}
+
+// isDigest tells a digest from a path, as the protocol does: the right prefix and length,
+// and no file of that name.
+func isDigest(artifact string) bool {
+	digits, ok := strings.CutPrefix(artifact, "sha256:")
+	_, err := hex.DecodeString(digits)
+	return ok && err == nil && len(digits) == hex.EncodedLen(sha256.Size) && !exists(artifact)
 }
 
 // predicateTypeOf is what a bundle says it is, so that hallmark can be asked for that: the
@@ -163,7 +160,9 @@ func predicateTypeOf(file string) (string, error) {
 			Payload []byte `json:"payload"`
 		} `json:"dsseEnvelope"`
 	}
-	var s statement
+	var s struct {
+		PredicateType string `json:"predicateType"`
+	}
 	if err := json.Unmarshal(raw, &b); err != nil || b.Envelope == nil || json.Unmarshal(b.Envelope.Payload, &s) != nil || s.PredicateType == "" {
 		return "signature", nil // hallmark says what is wrong with it
 	}
