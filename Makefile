@@ -13,7 +13,9 @@ FUZZTIME ?= 30s
 # fuzzing engine instruments syft, and gets nowhere.
 FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bundle:FuzzSimpleSigning ./bundle:FuzzParseCertificate \
 	./oci:FuzzParseReference ./oci:FuzzParseManifest ./oci:FuzzParseListDocument ./oci:FuzzNextLink \
-	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse
+	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse \
+	./policy:FuzzParse ./pack:FuzzRead ./internal/render:FuzzVisible \
+	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions
 
 .DEFAULT_GOAL := help
 
@@ -87,6 +89,8 @@ mutants: ## Take every rule out, one at a time, and want a test to fail
 .PHONY: golden
 golden: ## Write generated files anew: the CLI reference and golden files
 	$(GO) test ./internal/cli -run 'TestReference|TestScripts' -update
+	$(GO) test ./internal/render -run TestGolden -update
+	$(GO) test ./policy -run TestSchema -update
 
 .PHONY: clean
 clean: ## Remove what was built

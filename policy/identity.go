@@ -24,6 +24,12 @@ const HostedRunner = "github-hosted"
 
 // Identity says whose certificates count. Everything that is set must hold.
 type Identity struct {
+	// Name is how requirements call whoever this is, see [Requirement.By].
+	Name string
+	// Authority is the name of the one instance that may vouch for it; empty means any
+	// that the trusted root has beside those that an identity names.
+	Authority string
+
 	Subject        string   // the subject alternative name, exactly
 	SubjectPattern *Pattern // or a pattern that matches all of it
 	Issuer         string   // the OIDC issuer, exactly
@@ -67,6 +73,9 @@ var ErrIdentity = errors.New("an identity needs an issuer, and a name or a sourc
 
 // Check reports whether i pins somebody down.
 func (i Identity) Check() error {
+	if i.Authority != "" { // an authority of one's own issues to nobody else
+		return nil
+	}
 	named := i.Subject != "" || i.SubjectPattern != nil || i.Claims.SourceRepository != "" || i.Claims.BuildSignerURI != ""
 	if !named || i.Issuer == "" && i.IssuerPattern == nil {
 		return ErrIdentity
@@ -84,6 +93,9 @@ func (i Identity) String() string {
 		if pattern != nil {
 			parts = append(parts, name+" matching "+pattern.String())
 		}
+	}
+	if i.Authority != "" {
+		parts = append(parts, "certificate authority "+i.Authority)
 	}
 	add("identity", i.Subject, i.SubjectPattern)
 	add("issuer", i.Issuer, i.IssuerPattern)

@@ -30,12 +30,8 @@ type Policy struct {
 	AcceptIndexSBOM bool
 	// Repository, if set, must be the name that a statement gives its subject.
 	Repository string
-}
-
-// Requirement asks for at least one piece of evidence of a type, by a trusted
-// signer, on every digest that the rules for its type name.
-type Requirement struct {
-	Type Type
+	// Denials are what must not count, whatever else holds.
+	Denials []Denial
 }
 
 // Type is a predicate type as people name it: "signature", a family such as

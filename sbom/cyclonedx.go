@@ -27,6 +27,7 @@ func cyclonedxDocument(found *sbom.SBOM, id *identity) *cyclonedx.BOM {
 			root.Hashes = cyclonedxHashes(algorithm, value)
 		}
 	}
+	factsOf(found).stateCycloneDX(bom, id)
 	return bom
 }
 

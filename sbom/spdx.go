@@ -35,6 +35,7 @@ func spdxDocument(found *sbom.SBOM, id *identity) (*spdx.Document, error) {
 		return nil, err
 	}
 	describeRoot(root, id)
+	factsOf(found).stateSPDX(doc, id)
 	sortSPDX(doc, root)
 	return doc, nil
 }

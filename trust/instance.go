@@ -30,6 +30,9 @@ type Instance struct {
 	Logs       []Log
 	TSAs       []TimestampAuthority
 	Provenance string // how it came here, such as "snapshot of 2026-05-04", for people
+	// Private says that it vouches for nobody but identities that name it, see
+	// [policy.Identity.Authority].
+	Private bool
 }
 
 const (

@@ -2,10 +2,13 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -57,6 +60,9 @@ type assessor struct {
 	artifact func() (io.ReadCloser, error)
 	byDigest bool // the subject is a file of which only the digest is known
 	now      time.Time
+
+	inspecting sync.Mutex
+	inspect    func(Verified, []byte)
 }
 
 // assessment is what is known of a piece once it is assessed. Its content is not
@@ -67,8 +73,22 @@ type assessment struct {
 	accepted      bool   // every check passed
 	signer        Signer
 	repository    string
-	payload       digest.Digest // of what was signed
+	payload       digest.Digest    // of what was signed
+	named         string           // the repository that it names, as it names it
+	names         []string         // under which the policy trusts the signer
+	principals    []string         // what tells the signer from others: the key, the identity
+	contents      map[int]*content // what requirements make of it, by their number
+	exempts       map[int]exemptions
 }
+
+// trustedAs notes a name under which the policy trusts the signer.
+func (a *assessment) trustedAs(name string) {
+	if name != "" && !slices.Contains(a.names, name) {
+		a.names = append(a.names, name)
+	}
+}
+
+func principalKey(key trust.Key) string { return "key " + key.Fingerprint() }
 
 // check notes a fact about a and reports whether evidence may still count.
 func (a *assessment) check(name, against string, err error) bool {
@@ -114,7 +134,24 @@ type signed struct {
 }
 
 // assess puts one piece of evidence on the digest on through every check.
-func (s *assessor) assess(on digest.Digest, p Piece) assessment {
+func (s *assessor) assess(ctx context.Context, on digest.Digest, p Piece) assessment {
+	a, payload := s.own(on, p)
+	a.report.Counts = a.accepted
+	if a.signer.Fingerprint != "" {
+		a.signer.Names = a.names
+		signer := a.signer
+		a.report.Signer = &signer
+	}
+	if a.accepted {
+		s.judgeContents(ctx, &a, payload)
+	} else {
+		a.report.Reason = a.firstFailure()
+	}
+	return a
+}
+
+// own puts a piece through the checks that are its own, whatever is asked of it.
+func (s *assessor) own(on digest.Digest, p Piece) (assessment, []byte) {
 	a := assessment{accepted: true, report: EvidenceReport{On: on, Digest: p.Digest, Form: p.Form, Source: p.Source}}
 	if p.Form.legacy() {
 		var err error
@@ -126,7 +163,7 @@ func (s *assessor) assess(on digest.Digest, p Piece) assessment {
 	evidence, err := s.open(&a, p)
 	a.report.ClaimedType = a.predicateType
 	if !a.check(CheckFormat, string(p.Form), err) {
-		return a
+		return a, nil
 	}
 	s.checkPayloadType(&a, evidence)
 	a.payload = payloadDigest(evidence.payload)
@@ -136,7 +173,8 @@ func (s *assessor) assess(on digest.Digest, p Piece) assessment {
 		s.checkKeySigned(&a, evidence)
 	}
 	s.checkPayload(&a, on, p.Form, evidence)
-	return a
+	s.checkDenials(&a)
+	return a, evidence.payload
 }
 
 // open takes a piece apart into what is judged. It also notes what the evidence
@@ -274,7 +312,7 @@ func (s *assessor) checkPayload(a *assessment, on digest.Digest, form Form, evid
 		err = fmt.Errorf("it is about %s", subjectsOf(statement))
 	}
 	a.check(CheckSubject, on.String(), err)
-	a.repository = printable(about.Name)
+	a.repository, a.named = printable(about.Name), about.Name
 	s.checkRepository(a, about.Name)
 }
 
@@ -287,7 +325,7 @@ func (s *assessor) checkSimpleSigning(a *assessment, on digest.Digest, payload [
 		err = fmt.Errorf("it is about %s", printable(statement.Digest))
 	}
 	a.check(CheckSubject, on.String(), err)
-	a.repository = printable(statement.Reference)
+	a.repository, a.named = printable(statement.Reference), statement.Reference
 	s.checkRepository(a, statement.Reference)
 }
 

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -18,55 +19,94 @@ type dossier struct {
 	assessor *assessor
 	sources  []Source
 	limits   Limits
-	done     func() bool // nil: every type has accepted evidence
 
-	mu       sync.Mutex
-	assessed []assessment
-	unread   []Unread
+	mu        sync.Mutex
+	left      map[int][]Candidate // of each source that was listed: what nobody tried to read yet
+	exhausted bool                // every source was read to its end
+	assessed  []assessment
+	unread    []Unread
 }
 
-// complete reads evidence until every type is satisfied or all was read. What is
-// labelled as one of the types comes first, then everything else: a label may be
-// wrong, so nothing is concluded before what it put off is read too.
-func (d *dossier) complete(ctx context.Context, types []policy.Type) error {
-	for _, source := range d.sources {
-		if d.satisfied(types) {
+// reading is how much of the evidence is wanted.
+type reading struct {
+	types []policy.Type // what is labelled as one of these is read first
+	// enough reports whether no more is wanted. labelled says that everything was read
+	// that is labelled as one of the types, or not at all.
+	enough func(labelled bool) bool
+}
+
+// complete reads evidence until enough of it or all was read. What is labelled as one of
+// the types comes first, then everything else: a label may be wrong, so nothing is
+// concluded before what it put off is read too.
+func (d *dossier) complete(ctx context.Context, r reading) error {
+	if d.exhausted {
+		return nil
+	}
+	for i := range d.sources {
+		if r.enough(false) {
 			return nil
 		}
-		candidates, err := source.Candidates(ctx, d.on)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+		candidates, err := d.candidates(ctx, i)
 		if err != nil {
-			d.miss("the list of evidence", err)
-			continue
+			return err
 		}
-		if err := d.readAll(ctx, candidates, types); err != nil {
+		done, err := d.readAll(ctx, i, candidates, r)
+		if err != nil || done {
 			return err
 		}
 	}
+	d.exhausted = true
 	return nil
 }
 
-func (d *dossier) readAll(ctx context.Context, candidates []Candidate, types []policy.Type) error {
-	first, rest := split(candidates, types)
-	for _, list := range [][]Candidate{first, rest} {
+// candidates are those of a source that nobody has tried to read yet. A list is asked
+// for once.
+func (d *dossier) candidates(ctx context.Context, source int) ([]Candidate, error) {
+	if d.left == nil {
+		d.left = map[int][]Candidate{}
+	}
+	if left, listed := d.left[source]; listed {
+		return left, nil
+	}
+	list, err := d.sources[source].Candidates(ctx, d.on)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		d.miss("the list of evidence", err)
+	}
+	d.left[source] = list
+	return list, nil
+}
+
+// readAll reads candidates that were not read before, and reports whether that is enough.
+func (d *dossier) readAll(ctx context.Context, source int, candidates []Candidate, r reading) (done bool, err error) {
+	first, rest := split(candidates, r.types)
+	for i, list := range [][]Candidate{first, rest} {
 		for len(list) > 0 {
-			if d.satisfied(types) {
-				return nil
+			if d.left[source] = list; i == 0 {
+				d.left[source] = slices.Concat(list, rest)
+			}
+			if r.enough(false) {
+				return true, nil
 			}
 			if d.read() >= d.limits.Pieces {
 				d.miss(fmt.Sprintf("%d more pieces of evidence", len(list)), fmt.Errorf("more than the limit of %d", d.limits.Pieces))
-				return nil
+				return false, nil
 			}
 			batch := list[:min(len(list), d.limits.Parallel)]
 			list = list[len(batch):]
 			if err := d.readBatch(ctx, batch); err != nil {
-				return err
+				return false, err
+			}
+		}
+		if d.left[source] = nil; i == 0 {
+			if d.left[source] = rest; r.enough(true) {
+				return true, nil
 			}
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // split puts first what is labelled as evidence of one of the types.
@@ -91,7 +131,7 @@ func (d *dossier) readBatch(ctx context.Context, batch []Candidate) error {
 	for i, c := range batch {
 		group.Go(func() error {
 			err := c.Read(ctx, d.limits.PieceBytes, func(p Piece) {
-				results[i] = append(results[i], d.assess(c, p))
+				results[i] = append(results[i], d.assess(ctx, c, p))
 			})
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -111,8 +151,8 @@ func (d *dossier) readBatch(ctx context.Context, batch []Candidate) error {
 	return err
 }
 
-func (d *dossier) assess(c Candidate, p Piece) assessment {
-	a := d.assessor.assess(d.on, p)
+func (d *dossier) assess(ctx context.Context, c Candidate, p Piece) assessment {
+	a := d.assessor.assess(ctx, d.on, p)
 	a.report.Platform = d.platform
 	if a.predicateType == "" { // it says nothing readable: its label may
 		a.report.ClaimedType = printable(c.Hint)
@@ -130,96 +170,6 @@ func (d *dossier) miss(what string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unread = append(d.unread, Unread{On: d.on, What: what, Cause: describeUnread(err), reason: err})
-}
-
-func (d *dossier) satisfied(types []policy.Type) bool {
-	if d.done != nil {
-		return d.done()
-	}
-	for _, t := range types {
-		if d.accepted(t) == nil {
-			return false
-		}
-	}
-	return true
-}
-
-// accepted is a piece of evidence of type t that passed every check, or nil.
-func (d *dossier) accepted(t policy.Type) *assessment {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := range d.assessed {
-		if a := &d.assessed[i]; a.accepted && t.Matches(a.predicateType) {
-			return a
-		}
-	}
-	return nil
-}
-
-// state is what the evidence on this digest says for type t.
-func (d *dossier) state(t policy.Type) DigestState {
-	s := DigestState{Digest: d.on, Platform: d.platform, Outcome: Failed}
-	if a := d.accepted(t); a != nil {
-		s.Outcome, s.Evidence, s.Signer = Passed, a.report.Digest, a.signer.Fingerprint
-		return s
-	}
-	return s
-}
-
-// failure is why type t is not satisfied on this digest.
-func (d *dossier) failure(t policy.Type) Failure {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f := Failure{Type: t.String(), On: d.on, Platform: d.platform}
-	rejected := d.rejected(t)
-	switch {
-	case len(d.unread) > 0:
-		f.Verdict = ErrInconclusive
-		f.Cause = fmt.Sprintf("could not read %s: %s", d.unread[0].What, d.unread[0].Cause)
-	case len(rejected) > 0:
-		f.Verdict = ErrRejected
-		f.Cause = because(rejected)
-	default:
-		f.Verdict = ErrMissing
-		f.Cause = "there is none" + d.others()
-	}
-	return f
-}
-
-// rejected is the evidence that is of type t, or may be, and does not count.
-func (d *dossier) rejected(t policy.Type) []assessment {
-	var out []assessment
-	for _, a := range d.assessed {
-		if a.accepted {
-			continue
-		}
-		if t.Matches(a.predicateType) || a.predicateType == "" && (a.report.ClaimedType == "" || t.Matches(a.report.ClaimedType)) {
-			out = append(out, a)
-		}
-	}
-	return out
-}
-
-// because says why evidence was rejected: of the piece that came furthest, the check
-// that failed first.
-func because(rejected []assessment) string {
-	closest := rejected[0]
-	for _, a := range rejected[1:] {
-		if a.passed() > closest.passed() {
-			closest = a
-		}
-	}
-	text := ""
-	for _, fact := range closest.report.Facts {
-		if fact.Outcome == Failed {
-			text = fmt.Sprintf("%s %s: %s: %s", closest.report.Form, closest.report.Digest, fact.Check, fact.Cause)
-			break
-		}
-	}
-	if more := len(rejected) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more that do not count)", more)
-	}
-	return text
 }
 
 func (d *dossier) others() string {

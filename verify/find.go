@@ -23,8 +23,7 @@ func Find(ctx context.Context, subject oci.Subject, sources []Source, root trust
 		on: subject.Digest(), sources: sources, limits: Limits{}.withDefaults(),
 		assessor: &assessor{root: root, policy: p, subject: subject, now: time.Now()},
 	}
-	d.done = func() bool { return enough(d.all()) }
-	if err := d.complete(ctx, types); err != nil {
+	if err := d.complete(ctx, reading{types, func(bool) bool { return enough(d.all()) }}); err != nil {
 		return nil, err
 	}
 	found := d.all()
@@ -34,6 +33,23 @@ func Find(ctx context.Context, subject oci.Subject, sources []Source, root trust
 	return found, nil
 }
 
+// Survey reports everything that is there about a subject and its platforms, and what it
+// says of itself. Nobody is trusted, so nothing in it is verified.
+func Survey(ctx context.Context, subject oci.Subject, sources []Source, o Options) (*Report, error) {
+	report := &Report{Subject: subject.String(), Digest: subject.Digest(), MediaType: subject.Descriptor().MediaType,
+		Requirements: []RequirementReport{}, Evidence: []EvidenceReport{}}
+	o.ReadAll = true
+	c, err := newTrial(subject, sources, trust.Root{}, policy.Policy{AllowLegacy: true}, o)
+	if err != nil {
+		return report, err
+	}
+	if err := c.read(ctx); err != nil {
+		return report, err
+	}
+	c.fill(report)
+	return report, nil
+}
+
 // all is every piece of evidence that passed every check.
 func (d *dossier) all() []Verified {
 	d.mu.Lock()
@@ -41,14 +57,14 @@ func (d *dossier) all() []Verified {
 	var out []Verified
 	for i := range d.assessed {
 		if a := &d.assessed[i]; a.accepted {
-			out = append(out, a.verified(d, policy.TypeOf(a.predicateType)))
+			out = append(out, a.verified(d, policy.TypeOf(a.predicateType).String()))
 		}
 	}
 	return out
 }
 
-func (a *assessment) verified(d *dossier, t policy.Type) Verified {
-	return Verified{Requirement: t.String(), On: d.on, Platform: d.platform, PredicateType: a.predicateType,
+func (a *assessment) verified(d *dossier, requirement string) Verified {
+	return Verified{Requirement: requirement, On: d.on, Platform: d.platform, PredicateType: a.predicateType,
 		Evidence: a.report.Digest, Payload: a.payload, Form: a.report.Form, Signer: a.signer, Repository: a.repository}
 }
 

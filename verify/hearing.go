@@ -44,25 +44,33 @@ func (h *hearing) passed() (n int) {
 	return n
 }
 
-// hear asks every instance, and keeps the one that vouches for everything, else the
-// one that came closest.
-func (s *assessor) hear(one func(trust.Instance) hearing) hearing {
-	best := hearing{}
-	if len(s.root.Instances) == 0 {
-		best.check(CheckChain, "", fmt.Errorf("no trusted root was given that could vouch for it"))
-		return best
+// hear asks the instances, and keeps the first that vouches for everything and suits,
+// else the first that vouches, else the one that came closest.
+func hear(instances []trust.Instance, one func(trust.Instance) hearing, suits func(trust.Instance) bool) hearing {
+	if len(instances) == 0 {
+		none := hearing{}
+		none.check(CheckChain, "", fmt.Errorf("no trusted root was given that could vouch for it"))
+		return none
 	}
-	for i, instance := range s.root.Instances {
+	var best hearing
+	for i, instance := range instances {
 		h := one(instance)
-		if h.ok {
+		if h.ok && suits(instance) {
 			return h
 		}
-		if i == 0 || h.passed() > best.passed() {
+		if i == 0 || h.ok && !best.ok || h.ok == best.ok && h.passed() > best.passed() {
 			best = h
 		}
 	}
 	return best
 }
+
+// public are the instances that vouch for anybody.
+func (s *assessor) public() []trust.Instance {
+	return slices.DeleteFunc(slices.Clone(s.root.Instances), func(i trust.Instance) bool { return i.Private })
+}
+
+func anyInstance(trust.Instance) bool { return true }
 
 // adopt makes what an instance said part of the assessment.
 func (a *assessment) adopt(h hearing) {

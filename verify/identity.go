@@ -6,25 +6,49 @@ import (
 
 	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/trust"
 )
 
 // checkIdentity checks that the certificate names somebody whom the policy accepts.
-func (s *assessor) checkIdentity(a *assessment, cert *bundle.Certificate) {
-	var cause error
-	for i, identity := range s.policy.Identities {
-		err := matches(identity, cert)
-		if err == nil {
-			a.check(CheckIdentity, identity.String(), nil)
-			return
+func (s *assessor) checkIdentity(a *assessment, cert *bundle.Certificate, instance trust.Instance) {
+	if matching := s.identitiesOf(cert, instance); len(matching) > 0 {
+		a.check(CheckIdentity, matching[0].String(), nil)
+		for _, identity := range matching {
+			a.trustedAs(identity.Name)
 		}
-		if i == 0 {
-			cause = err
-		}
+		return
 	}
+	cause := s.mismatch(s.policy.Identities[0], cert, instance)
 	if more := len(s.policy.Identities) - 1; more > 0 {
 		cause = fmt.Errorf("%w (and %d more identities do not match)", cause, more)
 	}
 	a.check(CheckIdentity, s.policy.Identities[0].String(), cause)
+}
+
+// identitiesOf are the identities that the policy accepts, of which the certificate is
+// one by the word of an instance. An instance of its own vouches for nobody else's.
+func (s *assessor) identitiesOf(cert *bundle.Certificate, instance trust.Instance) (out []policy.Identity) {
+	for _, identity := range s.policy.Identities {
+		if s.mismatch(identity, cert, instance) == nil {
+			out = append(out, identity)
+		}
+	}
+	return out
+}
+
+func (s *assessor) mismatch(identity policy.Identity, cert *bundle.Certificate, instance trust.Instance) error {
+	if authority := authorityOf(instance); authority != identity.Authority {
+		return fmt.Errorf("the authority %q vouches for it, which is not asked about this identity", instance.Name)
+	}
+	return matches(identity, cert)
+}
+
+// authorityOf is how identities name a private instance.
+func authorityOf(i trust.Instance) string {
+	if i.Private {
+		return i.Name
+	}
+	return ""
 }
 
 // matches reports by a nil error that a certificate is one of an identity's.

@@ -16,6 +16,9 @@ var errPending = errors.New("it is not yet logged: it has a timestamp and no log
 // signature, what the log entries are about, what one instance says of it all, and
 // whom the certificate names.
 func (s *assessor) checkCertified(a *assessment, evidence signed) {
+	if cert, err := bundle.ParseCertificate(evidence.certificates[0]); err == nil {
+		a.report.Claimed = &Signer{Identity: printable(cert.Identity), Issuer: printable(cert.Issuer), Claims: &cert.Claims, Fingerprint: fingerprint(cert.X509.Raw)}
+	}
 	if len(s.policy.Identities) == 0 {
 		a.check(CheckIdentity, "", errors.New("it is signed with a certificate, and only keys were given as trusted"))
 		return
@@ -38,8 +41,11 @@ func (s *assessor) checkCertified(a *assessment, evidence signed) {
 	}
 	a.signer = signerOf(cert, key)
 	s.checkEntries(a, evidence, func(v verifier) bool { return v.isCertificate(cert.X509.Raw) || v.isKey(key.DER()) })
-	a.adopt(s.hear(func(i trust.Instance) hearing { return s.hearCertificate(i, cert, evidence) }))
-	s.checkIdentity(a, cert)
+	h := hear(s.root.Instances, func(i trust.Instance) hearing { return s.hearCertificate(i, cert, evidence) },
+		func(i trust.Instance) bool { return len(s.identitiesOf(cert, i)) > 0 })
+	a.adopt(h)
+	s.checkIdentity(a, cert, h.instance)
+	a.principals = []string{principalKey(key), fmt.Sprintf("identity %q of %q by %q", cert.Identity, cert.Issuer, authorityOf(h.instance))}
 }
 
 // readCertificates reads the signer's certificate. Others may come with it and are not

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hallmark-project/hallmark/trust"
@@ -17,15 +18,36 @@ func (s *assessor) checkKeySigned(a *assessment, evidence signed) {
 	}
 	times := []time.Time{s.now}
 	if s.root.KeysInLog || s.policy.Logs > 0 || s.policy.Timestamps > 0 {
-		h := s.hear(func(i trust.Instance) hearing { return s.hearKey(i, evidence) })
+		h := hear(s.public(), func(i trust.Instance) hearing { return s.hearKey(i, evidence) }, anyInstance)
 		a.adopt(h)
 		if len(h.times) > 0 {
 			times = h.times
 		}
+	} else if h := s.hearTimes(evidence); len(h.times) > 0 {
+		a.adopt(h)
+		times = h.times
 	} else if len(evidence.logEntries)+len(evidence.timestamps) > 0 {
 		a.notChecked(CheckLogInclusion, "no log and no timestamp authority is asked here")
 	}
 	s.checkValidity(a, *key, times)
+}
+
+// hearTimes asks when evidence was signed that needs no witness.
+func (s *assessor) hearTimes(evidence signed) hearing {
+	if len(evidence.logEntries)+len(evidence.timestamps) == 0 || len(s.public()) == 0 {
+		return hearing{}
+	}
+	h := hear(s.public(), func(i trust.Instance) hearing {
+		h := hearing{instance: i, ok: true}
+		s.hearTimestamps(&h, evidence)
+		s.hearLogs(&h, evidence)
+		s.needTimestamps(&h, false)
+		return h
+	}, anyInstance)
+	if !h.ok {
+		return hearing{}
+	}
+	return h
 }
 
 // hearKey asks an instance what it knows of a signature made with a key.
@@ -61,6 +83,7 @@ func (s *assessor) checkSignature(a *assessment, evidence signed) *trust.Key {
 			continue
 		}
 		a.signer = Signer{Key: key.Name, Fingerprint: key.Fingerprint(), Algorithm: key.Algorithm()}
+		a.principals = []string{principalKey(key)}
 		a.check(CheckSignature, "key "+key.Name, nil)
 		return &key
 	}
@@ -85,7 +108,12 @@ func (s *assessor) byTrustedKey(evidence signed) bool {
 // checkValidity checks that a key might be used at the trusted times, or now where
 // there is none.
 func (s *assessor) checkValidity(a *assessment, key trust.Key, times []time.Time) {
-	if key.Validity == (trust.Window{}) {
+	for _, same := range s.root.Keys { // a key may be trusted under several names
+		if same.Fingerprint() == key.Fingerprint() && !slices.ContainsFunc(times, func(t time.Time) bool { return !same.Validity.Contains(t) }) {
+			a.trustedAs(same.Name)
+		}
+	}
+	if key.Validity == (trust.Window{}) || len(a.names) > 0 && !slices.Contains(a.names, key.Name) {
 		return
 	}
 	for _, t := range times {

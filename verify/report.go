@@ -37,6 +37,27 @@ const (
 	CheckChain        = "certificate chain"        // a trusted authority issued it, valid at that time
 	CheckSCT          = "certificate transparency" // a trusted log knows the certificate
 	CheckIdentity     = "identity"                 // it names a signer whom the policy accepts
+	CheckDenied       = "denials"                  // the policy does not deny it
+)
+
+// Names of checks that a requirement makes.
+const (
+	CheckSigner          = "signer"              // somebody of whom it is asked
+	CheckDistinct        = "different signers"   // as many as are asked for
+	CheckAge             = "age"                 // by trusted time
+	CheckCondition       = "condition"           // an expression holds
+	CheckSBOM            = "sbom"                // it can be read
+	CheckMinimumElements = "minimum elements"    // an SBOM has those of a standard
+	CheckPackages        = "packages"            // none that is banned
+	CheckLicences        = "licences"            // none that is banned
+	CheckProvenance      = "provenance"          // it can be read
+	CheckBuilder         = "builder"             // trusted, for the level, and named by who may
+	CheckSource          = "source"              // built from where it should be
+	CheckBuildType       = "build type"          // one that is expected
+	CheckParameters      = "external parameters" // none that nobody expects
+	CheckScan            = "scan"                // it can be read
+	CheckFindings        = "findings"            // none that is not accepted
+	CheckVerdict         = "verdict"             // PASSED, on the policy, the resource and the levels
 )
 
 // Fact is one check: what was checked, against what, how it ended and why.
@@ -63,8 +84,10 @@ type Report struct {
 // RequirementReport is what became of one requirement, on each digest that it was
 // asked of.
 type RequirementReport struct {
-	Type string        `json:"type"`
-	On   []DigestState `json:"on"`
+	Name  string        `json:"name"`
+	Type  string        `json:"type,omitempty"`
+	Asked string        `json:"asked,omitempty"` // what is wanted, in words
+	On    []DigestState `json:"on"`
 }
 
 // DigestState is what was found on one digest for one requirement.
@@ -73,8 +96,17 @@ type DigestState struct {
 	Platform string        `json:"platform,omitempty"` // empty: the subject itself
 	Outcome  Outcome       `json:"outcome"`
 	Cause    string        `json:"cause,omitempty"`
-	Evidence digest.Digest `json:"evidence,omitempty"` // what satisfied it
+	Evidence digest.Digest `json:"evidence,omitempty"` // what satisfied it, the first of it
 	Signer   string        `json:"signer,omitempty"`   // fingerprint of the key
+	// Checks are those that were made for the requirement beyond each piece's own.
+	Checks []PieceCheck `json:"checks,omitempty"`
+}
+
+// PieceCheck is a check that a requirement makes: of one piece of evidence, or, where
+// Evidence is empty, of all of it together.
+type PieceCheck struct {
+	Evidence digest.Digest `json:"evidence,omitempty"`
+	Fact
 }
 
 // EvidenceReport is one piece of evidence with the checks it went through. Members
@@ -87,7 +119,14 @@ type EvidenceReport struct {
 	Source        string        `json:"source,omitempty"`
 	ClaimedType   string        `json:"claimedPredicateType,omitempty"`
 	ClaimedSigner string        `json:"claimedSigner,omitempty"`
-	Facts         []Fact        `json:"facts"`
+	// Claimed is who the certificate says it is of, by nobody's word but its own.
+	Claimed *Signer `json:"claimed,omitempty"`
+	Facts   []Fact  `json:"facts"`
+	// Signer is who signed it, where that was verified. That alone makes nothing count.
+	Signer *Signer `json:"signer,omitempty"`
+	// Counts says that every check of its own passed, and Reason why not.
+	Counts bool   `json:"counts"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // Unread is something that could not be read, so that nothing may be concluded from
@@ -127,6 +166,7 @@ type Verified struct {
 	Form          Form          `json:"form"`
 	Signer        Signer        `json:"signer"`
 	Repository    string        `json:"repository,omitempty"` // as the signed statement names it
+	Level         int           `json:"buildLevel,omitempty"` // of the SLSA build track, by the policy
 }
 
 // Signer is who signed: a trusted key, or the identity in a certificate.
@@ -135,7 +175,8 @@ type Signer struct {
 	Identity    string         `json:"identity,omitempty"`
 	Issuer      string         `json:"issuer,omitempty"`
 	Claims      *bundle.Claims `json:"claims,omitempty"`
-	Fingerprint string         `json:"fingerprint"` // SHA-256 of the key or certificate
+	Names       []string       `json:"trustedAs,omitempty"` // by a policy file
+	Fingerprint string         `json:"fingerprint"`         // SHA-256 of the key or certificate
 	Algorithm   string         `json:"algorithm"`
 
 	// What vouches for it, where a trusted root was asked.

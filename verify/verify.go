@@ -50,8 +50,14 @@ type Options struct {
 	// envelope, which carries the signature of a statement, cannot be seen then.
 	ByDigest bool
 	// Now is the time that validity is checked at; zero means the present.
-	Now    time.Time
-	Limits Limits
+	Now time.Time
+	// ReadAll has every piece of evidence read, for a full report, and not only what it
+	// takes to decide.
+	ReadAll bool
+	// Inspect, if set, is given each statement whose own checks passed, while it is at
+	// hand. It is called by one goroutine at a time.
+	Inspect func(e Verified, statement []byte)
+	Limits  Limits
 }
 
 // Verify decides whether evidence from sources shows what p asks of subject, by
@@ -102,18 +108,19 @@ type trial struct {
 	whole     *dossier
 	platforms []*dossier // of an index, those asked for
 	narrowed  bool       // platforms were named: the index itself is not asked for
+	readAll   bool
 }
 
 func newTrial(subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, o Options) (*trial, error) {
 	limits := o.Limits.withDefaults()
-	judge := &assessor{root: root, policy: p, subject: subject, artifact: o.Artifact, byDigest: o.ByDigest, now: o.Now}
+	judge := &assessor{root: root, policy: p, subject: subject, artifact: o.Artifact, byDigest: o.ByDigest, now: o.Now, inspect: o.Inspect}
 	if judge.now.IsZero() {
 		judge.now = time.Now()
 	}
 	open := func(d digest.Digest, platform string) *dossier {
 		return &dossier{on: d, platform: platform, assessor: judge, sources: sources, limits: limits}
 	}
-	c := &trial{policy: p, whole: open(subject.Digest(), ""), narrowed: len(o.Platforms) > 0}
+	c := &trial{policy: p, whole: open(subject.Digest(), ""), narrowed: len(o.Platforms) > 0, readAll: o.ReadAll}
 	platforms, err := subject.Platforms()
 	if err != nil {
 		return nil, err
@@ -156,46 +163,77 @@ func (c *trial) addPlatform(d *dossier) {
 // place is where a requirement may be met: on all digests of one of the sets.
 type place [][]*dossier
 
-// places is where evidence of type t counts (DESIGN section 3).
-func (c *trial) places(t policy.Type) place {
+// places is where evidence that r asks for counts (DESIGN section 3).
+func (c *trial) places(r *policy.Requirement) place {
 	whole := []*dossier{c.whole}
 	switch {
 	case len(c.platforms) == 0:
 		return place{whole}
-	case t.DescribesPlatform() && c.policy.AcceptIndexSBOM:
+	case r.Type.DescribesPlatform() && (c.policy.AcceptIndexSBOM || r.AcceptOnIndex):
 		return place{c.platforms, whole}
-	case t.DescribesPlatform():
+	case r.Type.DescribesPlatform():
 		return place{c.platforms}
-	case t.String() == policy.Signature && !c.narrowed:
+	case r.Type.String() == policy.Signature && !c.narrowed:
 		return place{whole} // a signature on each platform does not vouch for their set
 	}
 	return place{whole, c.platforms}
 }
 
 func (c *trial) decide(ctx context.Context, report *Report) (*Result, []Failure, error) {
+	if denied := c.denied(); len(denied) > 0 {
+		return nil, denied, nil
+	}
 	if err := c.read(ctx); err != nil {
 		return nil, nil, err
 	}
 	result := &Result{subject: report.Subject, digest: report.Digest}
 	var failures []Failure
-	for _, requirement := range c.policy.Requirements {
-		met, missed, err := c.meet(ctx, requirement.Type)
+	for i := range c.policy.Requirements {
+		r := &c.policy.Requirements[i]
+		met, missed, err := c.meet(ctx, i)
 		if err != nil {
 			return nil, nil, err
 		}
 		failures = append(failures, missed...)
-		entry := RequirementReport{Type: requirement.Type.String()}
+		entry := RequirementReport{Name: r.Title(), Type: r.Type.String(), Asked: r.Asked()}
 		for _, d := range met {
-			entry.On = append(entry.On, d.state(requirement.Type))
-			result.verified = append(result.verified, d.accepted(requirement.Type).verified(d, requirement.Type))
+			entry.On = append(entry.On, d.state(i))
+			for _, a := range d.standing(i).pieces {
+				v := a.verified(d, r.Title())
+				if c := a.contents[i]; c != nil {
+					v.Level = c.level
+				}
+				result.verified = append(result.verified, v)
+			}
 		}
 		for _, f := range missed {
-			entry.On = append(entry.On, DigestState{Digest: f.On, Platform: f.Platform, Outcome: outcomeOf(f), Cause: f.Cause})
+			entry.On = append(entry.On, DigestState{Digest: f.On, Platform: f.Platform, Outcome: outcomeOf(f), Cause: f.Cause, Checks: c.dossierOf(f.On).standing(i).checks})
 		}
 		report.Requirements = append(report.Requirements, entry)
 	}
 	c.fill(report)
 	return result, failures, nil
+}
+
+func (c *trial) dossierOf(on digest.Digest) *dossier {
+	for _, d := range c.platforms {
+		if d.on == on {
+			return d
+		}
+	}
+	return c.whole
+}
+
+// denied are the digests that the policy denies, whatever there is about them.
+func (c *trial) denied() (out []Failure) {
+	for _, d := range append([]*dossier{c.whole}, c.platforms...) {
+		for _, denial := range c.policy.Denials {
+			if denial.Digest == d.on.String() {
+				out = append(out, Failure{Verdict: ErrRejected, Type: CheckDenied, On: d.on, Platform: d.platform, Cause: "the policy denies this digest: " + printable(denial.Reason)})
+			}
+		}
+	}
+	return out
 }
 
 func outcomeOf(f Failure) Outcome {
@@ -205,41 +243,69 @@ func outcomeOf(f Failure) Outcome {
 	return Failed
 }
 
-// read reads the digests that each requirement is asked of first, all at once.
+// read reads the digests that each requirement is asked of first, all at once; for a
+// full report, all that there are.
 func (c *trial) read(ctx context.Context) error {
-	wanted := map[*dossier][]policy.Type{}
-	for _, r := range c.policy.Requirements {
-		for _, d := range c.places(r.Type)[0] {
-			wanted[d] = append(wanted[d], r.Type)
+	wanted := map[*dossier][]int{}
+	for i := range c.policy.Requirements {
+		for _, d := range c.places(&c.policy.Requirements[i])[0] {
+			wanted[d] = append(wanted[d], i)
+		}
+	}
+	if c.readAll {
+		for _, d := range append([]*dossier{c.whole}, c.platforms...) {
+			wanted[d] = nil
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(platformsAtOnce)
-	for d, types := range wanted {
-		group.Go(func() error { return d.complete(ctx, types) })
+	for d, list := range wanted {
+		group.Go(func() error { return d.complete(ctx, c.reading(d, list)) })
 	}
 	return group.Wait()
+}
+
+// reading is what has to be read of a digest to know what becomes of requirements.
+func (c *trial) reading(d *dossier, requirements []int) reading {
+	r := reading{enough: func(bool) bool { return false }}
+	for _, i := range requirements {
+		r.types = append(r.types, c.policy.Requirements[i].Types()...)
+		if v := c.policy.Requirements[i].Vulnerabilities; v != nil && len(v.VEX) > 0 {
+			r.types = append(r.types, vexType)
+		}
+	}
+	if !c.readAll {
+		r.enough = func(labelled bool) bool {
+			for _, i := range requirements {
+				if !d.settled(i, labelled) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return r
 }
 
 // platformsAtOnce is how many digests are read at the same time.
 const platformsAtOnce = 8
 
-// meet looks for a place where every digest has evidence of type t. Without one, the
-// failures are those of the place that is asked first.
-func (c *trial) meet(ctx context.Context, t policy.Type) (met []*dossier, missed []Failure, err error) {
-	for i, set := range c.places(t) {
+// meet looks for a place where every digest has what a requirement asks for. Without
+// one, the failures are those of the place that is asked first.
+func (c *trial) meet(ctx context.Context, requirement int) (met []*dossier, missed []Failure, err error) {
+	for i, set := range c.places(&c.policy.Requirements[requirement]) {
 		if i > 0 {
-			if err := completeAll(ctx, set, t); err != nil {
+			if err := c.completeAll(ctx, set, requirement); err != nil {
 				return nil, nil, err
 			}
 		}
 		var good []*dossier
 		var bad []Failure
 		for _, d := range set {
-			if d.accepted(t) != nil {
+			if d.met(requirement) {
 				good = append(good, d)
 			} else {
-				bad = append(bad, d.failure(t))
+				bad = append(bad, d.failure(requirement))
 			}
 		}
 		if len(bad) == 0 {
@@ -249,14 +315,14 @@ func (c *trial) meet(ctx context.Context, t policy.Type) (met []*dossier, missed
 			met, missed = good, bad
 		}
 	}
-	return c.explain(ctx, t, met, missed)
+	return c.explain(ctx, requirement, met, missed)
 }
 
-func completeAll(ctx context.Context, set []*dossier, t policy.Type) error {
+func (c *trial) completeAll(ctx context.Context, set []*dossier, requirement int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(platformsAtOnce)
 	for _, d := range set {
-		group.Go(func() error { return d.complete(ctx, []policy.Type{t}) })
+		group.Go(func() error { return d.complete(ctx, c.reading(d, []int{requirement})) })
 	}
 	return group.Wait()
 }
@@ -290,14 +356,15 @@ func gravest(list []Failure) int {
 
 // explain looks at the index for evidence that only counts on platforms: who put an
 // SBOM there should be told, and not that there is none.
-func (c *trial) explain(ctx context.Context, t policy.Type, met []*dossier, missed []Failure) ([]*dossier, []Failure, error) {
-	if !t.DescribesPlatform() || len(c.platforms) == 0 || c.policy.AcceptIndexSBOM {
+func (c *trial) explain(ctx context.Context, requirement int, met []*dossier, missed []Failure) ([]*dossier, []Failure, error) {
+	r := &c.policy.Requirements[requirement]
+	if !r.Type.DescribesPlatform() || len(c.platforms) == 0 || c.policy.AcceptIndexSBOM || r.AcceptOnIndex {
 		return met, missed, nil
 	}
-	if err := c.whole.complete(ctx, []policy.Type{t}); err != nil {
+	if err := c.completeAll(ctx, []*dossier{c.whole}, requirement); err != nil {
 		return nil, nil, err
 	}
-	onIndex := c.whole.accepted(t) != nil
+	onIndex := len(c.whole.standing(requirement).pieces) > 0
 	for i, f := range missed {
 		if !errors.Is(f.Verdict, ErrMissing) {
 			continue
@@ -314,11 +381,17 @@ func (c *trial) explain(ctx context.Context, t policy.Type, met []*dossier, miss
 	return met, missed, nil
 }
 
-// fill copies what was read into the report, the subject first.
+// fill copies what was read into the report, the subject first, and says of each piece
+// whether it did count in the end.
 func (c *trial) fill(report *Report) {
 	for _, d := range append([]*dossier{c.whole}, c.platforms...) {
-		for _, a := range d.assessed {
+		used := d.used(len(c.policy.Requirements))
+		for i := range d.assessed {
+			a := &d.assessed[i]
 			a.report.ClaimedType = printable(a.report.ClaimedType)
+			if a.report.Counts && !used[a] {
+				a.report.Counts, a.report.Reason = false, a.unused()
+			}
 			report.Evidence = append(report.Evidence, a.report)
 		}
 		report.Unread = append(report.Unread, d.unread...)

@@ -124,8 +124,8 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 	f.IntVar(&a.registry.Retries, "retries", oci.DefaultRetries, "how `often` a failed request is repeated")
 	f.DurationVar(&a.timeout, "timeout", 30*time.Minute, "give up after this `long`")
 	root.SetGlobalNormalizationFunc(cosignNames)
-	root.AddCommand(a.keysCommand(), a.sbomCommand(), a.signCommand(), a.attestCommand(), a.releaseCommand(),
-		a.verifyCommand(), a.treeCommand(), a.showCommand(), a.trustCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.keysCommand(), a.sbomCommand(), a.diffCommand(), a.signCommand(), a.attestCommand(), a.releaseCommand(),
+		a.verifyCommand(), a.policyCommand(), a.reportCommand(), a.treeCommand(), a.showCommand(), a.trustCommand(), a.sandboxCommand(), a.versionCommand())
 	return root
 }
 

@@ -30,12 +30,22 @@ type signerFlags struct {
 
 func (s *signerFlags) add(cmd *cobra.Command) {
 	s.key.add(cmd)
+	s.trust.add(cmd)
+	s.addServices(cmd)
+}
+
+// addSigning adds the flags of a command that has --key and the flags of trust already.
+func (s *signerFlags) addSigning(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.key.passwordFile, "password-file", "", "`file` that holds the key's password (else HALLMARK_PASSWORD, COSIGN_PASSWORD, or a prompt)")
+	s.addServices(cmd)
+}
+
+func (s *signerFlags) addServices(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.provider, "provider", "", "where the identity comes from, if no --key is given: `name` of one of "+oidc.Names()+" (else what is at hand)")
 	f.StringVar(&s.tokenFile, "identity-token", "", "`file` with an identity token, or env://NAME, or - for standard input (HALLMARK_ID_TOKEN holds a token itself)")
 	f.BoolVar(&s.device, "device", false, "sign in with a browser on another device")
 	f.StringVar(&s.signingConfig, "signing-config", "", "`file` that names the signing services (HALLMARK_SIGNING_CONFIG; else that of 'trust init')")
-	s.trust.add(cmd)
 	f.BoolVar(&s.tlog, "tlog", false, "with --key: have the transparency log hold the signature")
 	f.BoolVar(&s.tsa, "tsa", false, "with --key: have a timestamp authority vouch for its time")
 	f.DurationVar(&s.retryFor, "retry-for", sign.DefaultBudget, "how `long` to ask a signing service that is down")

@@ -9,6 +9,7 @@ import (
 	"github.com/hallmark-project/hallmark/attest"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/oidc"
+	"github.com/hallmark-project/hallmark/pack"
 	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/sbom"
 	"github.com/hallmark-project/hallmark/sign"
@@ -98,6 +99,9 @@ var classes = []class{
 	{exitInconclusive, is(errNoServices), "Fetch the trust material with 'hallmark trust init' when the network is there, or give --signing-config FILE. With --key, no service is needed."},
 	{exitInconclusive, is(errStale), "Fetch it anew with 'hallmark trust update'."},
 	{exitUsage, is(policy.ErrIdentity), ""},
+	{exitUsage, is(policy.ErrFile), "'hallmark policy check' looks at a policy without judging anything; docs/policy.schema.json says what may stand in one."},
+	{exitRejected, is(errFailedCases), ""},
+	{exitRejected, is(pack.ErrPack), "Do not use it. Ask whoever made it for another copy."},
 	{exitUsage, is(oidc.ErrNoIdentity), ""},
 	{exitUsage, is(oidc.ErrToken), "Nothing was sent. Ask the provider for a token with the audience sigstore that has not expired."},
 	{exitInconclusive, as(anyOf[*oidc.ProviderError]), "No identity, so nothing was signed. Try again later."},

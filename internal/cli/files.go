@@ -12,15 +12,23 @@ import (
 // writeFile writes a file whole or not at all. Without replace, a file that is there
 // is left as it is, with an error that wraps [fs.ErrExist].
 func writeFile(name string, content []byte, mode fs.FileMode, replace bool) error {
+	return writeWith(name, mode, replace, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// writeWith is writeFile for content that is not at hand whole.
+func writeWith(name string, mode fs.FileMode, replace bool, fill func(io.Writer) error) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return writeThrough(name, content) // /dev/stdout, a pipe
+		return writeThrough(name, fill) // /dev/stdout, a pipe
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".hallmark-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails once the file is renamed
-	_, err = f.Write(content)
+	err = fill(f)
 	if err == nil {
 		err = f.Chmod(mode)
 	}
@@ -45,12 +53,12 @@ func writeFile(name string, content []byte, mode fs.FileMode, replace bool) erro
 	return err
 }
 
-func writeThrough(name string, content []byte) error {
+func writeThrough(name string, fill func(io.Writer) error) error {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	err = fill(f)
 	return errors.Join(err, f.Close())
 }
 

@@ -36,6 +36,7 @@ in the document is SOURCE_DATE_EPOCH, else the image's own.`,
 	}
 	cmd.Flags().StringArrayVarP(&o.outputs, "output", "o", []string{string(sbom.SPDXJSON)}, "`FORMAT[=FILE]`: spdx-json, cyclonedx-json or syft-json; may be repeated")
 	cmd.Flags().StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
+	a.addSBOMCheck(cmd)
 	return cmd
 }
 

@@ -25,15 +25,19 @@ var mayImport = map[string][]string{
 	"bundle":              {},
 	"oci":                 {},
 	"trust":               {},
-	"policy":              {},
+	"policy":              {"inventory"},
+	"inventory":           {"bundle"}, // what SBOMs say, for policies and for comparing
 	"oidc":                {},
+	"workload":            {}, // which images files name
 	"sbom":                {"bundle", "oci", "trust", "policy"},
 	"attest":              {"bundle", "oci", "trust", "policy"},
 	"sign":                {"bundle", "oci", "trust", "policy"},
-	"verify":              {"bundle", "oci", "trust", "policy"},
-	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc"},
+	"verify":              {"bundle", "oci", "trust", "policy", "inventory"},
+	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "internal/render"},
+	"internal/render":     {"verify"},
 	"cmd/hallmark":        {"internal/cli"},
 	"internal/testkit":    {"bundle", "oci", "trust", "policy", "sign", "attest"},
+	"pack":                {}, // the form of an evidence pack: cli fills and reads it
 	"internal/quickstart": {},
 
 	"internal/testkit/sigstore": {}, // knows nothing of what it is the counterpart of
@@ -47,22 +51,24 @@ var mayImport = map[string][]string{
 
 // confined says where the types of a library stop.
 var confined = map[string][]string{
-	"oras.land/":                                            {"oci"},
-	"github.com/distribution/":                              {"oci"},
-	"github.com/containers/":                                {"oci"},
-	"github.com/anchore/":                                   {"sbom"},
-	"github.com/spf13/cobra":                                {"internal/cli"},
-	"github.com/vbauerster/mpb":                             {"internal/cli"},
-	"golang.org/x/term":                                     {"internal/cli"},
-	"github.com/youmark/pkcs8":                              {"sign"},
-	"github.com/secure-systems-lab/":                        {"sign"},
-	"github.com/in-toto/attestation/":                       {"attest"},
-	"github.com/sigstore/":                                  {"trust"},
-	"github.com/theupdateframework/":                        {"trust"},
-	"github.com/transparency-dev/":                          {"trust"},
-	"github.com/digitorus/":                                 {"sign"},
-	"github.com/spiffe/":                                    {"oidc"},
-	"golang.org/x/oauth2":                                   {"oidc"},
+	"oras.land/":                      {"oci"},
+	"github.com/distribution/":        {"oci"},
+	"github.com/containers/":          {"oci"},
+	"github.com/anchore/":             {"sbom"},
+	"cel.dev/":                        {"policy"},
+	"go.yaml.in/":                     {"policy", "workload"},
+	"github.com/spf13/cobra":          {"internal/cli"},
+	"github.com/vbauerster/mpb":       {"internal/cli"},
+	"golang.org/x/term":               {"internal/cli"},
+	"github.com/youmark/pkcs8":        {"sign"},
+	"github.com/secure-systems-lab/":  {"sign"},
+	"github.com/in-toto/attestation/": {"attest"},
+	"github.com/sigstore/":            {"trust"},
+	"github.com/theupdateframework/":  {"trust"},
+	"github.com/transparency-dev/":    {"trust"},
+	"github.com/digitorus/":           {"sign"},
+	"github.com/spiffe/":              {"oidc"},
+	"golang.org/x/oauth2":             {"oidc"},
 	"github.com/hallmark-project/hallmark/internal/testkit": {}, // tests only
 }
 
