@@ -124,15 +124,10 @@ func pairUp(old, now *catalogued, result *diffResult) ([]pair, error) {
 	}
 	var pairs []pair
 	taken := map[int]bool{}
-	for i := range old.images {
-		j := slices.IndexFunc(now.images, func(p oci.Platform) bool { return p.Name == old.images[i].Name })
-		if j < 0 || taken[j] {
-			j = slices.IndexFunc(now.images, func(p oci.Platform) bool {
-				return oci.MatchPlatform(p.Name, old.images[i].Name) || oci.MatchPlatform(old.images[i].Name, p.Name)
-			})
-		}
-		if j < 0 || taken[j] {
-			result.OnlyFrom = append(result.OnlyFrom, old.images[i].Name)
+	for i, p := range old.images {
+		j := counterpart(p.Name, now.images, taken)
+		if j < 0 {
+			result.OnlyFrom = append(result.OnlyFrom, p.Name)
 			continue
 		}
 		taken[j] = true
@@ -148,6 +143,23 @@ func pairUp(old, now *catalogued, result *diffResult) ([]pair, error) {
 			strings.Join(old.platforms(), ", "), strings.Join(now.platforms(), ", "))
 	}
 	return pairs, nil
+}
+
+// counterpart is the place of the platform of this name among those that are not taken, or
+// else of one whose name says more or less of the same: linux/arm64 and linux/arm64/v8. It
+// is -1 if there is none.
+func counterpart(name string, images []oci.Platform, taken map[int]bool) int {
+	similar := -1
+	for j, p := range images {
+		switch {
+		case taken[j]:
+		case p.Name == name:
+			return j
+		case similar < 0 && (oci.MatchPlatform(p.Name, name) || oci.MatchPlatform(name, p.Name)):
+			similar = j
+		}
+	}
+	return similar
 }
 
 func (c *catalogued) platforms() (names []string) {

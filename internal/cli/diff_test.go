@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallmark-project/hallmark/internal/testkit"
 	"github.com/hallmark-project/hallmark/inventory"
+	"github.com/hallmark-project/hallmark/oci"
 )
 
 // debian is a database of packages, each NAME=VERSION.
@@ -139,6 +140,33 @@ func TestFormatsAgree(t *testing.T) {
 			if d := inventory.Compare(a, b); !d.Empty() {
 				t.Errorf("%s and %s: %+v", a.Format, b.Format, d)
 			}
+		}
+	}
+}
+
+func TestCounterpart(t *testing.T) {
+	named := func(names ...string) (out []oci.Platform) {
+		for _, n := range names {
+			out = append(out, oci.Platform{Name: n})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		images []oci.Platform
+		taken  map[int]bool
+		want   int
+	}{
+		{"linux/arm64", named("linux/amd64", "linux/arm64"), nil, 1},
+		{"linux/arm64", named("linux/arm64/v8"), nil, 0},
+		{"linux/arm64/v8", named("linux/arm64"), nil, 0},
+		{"linux/arm", named("linux/arm/v6", "linux/arm"), nil, 1},
+		{"linux/arm/v7", named("linux/arm/v6"), nil, -1},
+		{"windows/amd64", named("windows/amd64", "windows/amd64"), map[int]bool{0: true}, 1},
+		{"linux/s390x", named("linux/amd64"), nil, -1},
+	} {
+		if got := counterpart(c.name, c.images, c.taken); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
 }

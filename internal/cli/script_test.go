@@ -66,9 +66,15 @@ func (s *stage) params(dir string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "registry": s.registry, "push": s.push, "layout": s.layout, "fault": s.fault, "mode": mode, "same": same,
+			"exits": exits, "registry": s.registry, "push": s.push, "layout": s.layout, "fault": s.fault, "mode": mode, "same": same, "subst": subst,
 		},
 	}
+}
+
+// subst FILE puts the registry's address in the place of $REG.
+func subst(ts *testscript.TestScript, _ bool, args []string) {
+	content := strings.ReplaceAll(ts.ReadFile(args[0]), "$REG", ts.Getenv("REG"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o644))
 }
 
 // exits CODE COMMAND ARGS... wants a command to end with an exit code.

@@ -32,6 +32,7 @@ type verifyOptions struct {
 	details         bool
 	rederive        bool
 	pack            string
+	named           namedFlags
 	maxBundle       int64
 	policy          policyFlags
 	at              string
@@ -61,12 +62,17 @@ authorities must vouch for the certificate, its time and the log entry; a signat
 
 With --policy, files say who is trusted, for what and on which repositories (see 'hallmark
 policy --help'). --verdict then signs what was decided as a SLSA Verification Summary and
-attaches it; with --require vsa a verdict by one of the policy's verifiers is enough.`,
+attaches it; with --require vsa a verdict by one of the policy's verifiers is enough.
+
+With -f, the images that files name are verified, each once: Kubernetes manifests,
+Dockerfiles, compose files, or what 'helm template' and 'kustomize build' print (-f -).
+--pin then puts the verified digests behind the names, and changes nothing else.`,
 		Example: `  hallmark verify --key release.pub registry.example.com/app:v1
   hallmark verify --key release.pub --require signature --require spdx registry.example.com/app:v1
   hallmark verify --key release.pub --bundle app.tgz.sigstore.json file:app.tgz
   hallmark verify --key release.pub --bundle app.tgz.sigstore.json sha256:…
   hallmark verify --github-repo octo/app --certificate-source-ref refs/heads/main ghcr.io/octo/app:v1
+  hallmark verify --policy policy.yaml -f deploy.yaml --pin
   hallmark verify --policy policy.yaml --env production -o html=report.html registry.example.com/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runVerify(cmd.Context(), args, o) },
 	}
@@ -88,6 +94,7 @@ attaches it; with --require vsa a verdict by one of the policy's verifiers is en
 	f.BoolVar(&o.details, "details", false, "show every check of every piece of evidence")
 	f.BoolVar(&o.rederive, "rederive", false, "catalogue the image again, and reject SBOMs that do not say what it shows (takes as long as 'hallmark sbom')")
 	o.policy.add(cmd)
+	o.named.add(cmd)
 	f.StringVar(&o.pack, "pack", "", "repeat the decision that this evidence pack `file` holds ('hallmark report --pack'), without a network")
 	f.StringVar(&o.at, "at", "", "judge as of this `time`, such as 2031-01-01T00:00:00Z, and say so")
 	o.gate.add(cmd)
@@ -116,22 +123,30 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 		return usagef("--pack says what is verified: leave %s out", subjects[0])
 	case o.pack != "":
 		return a.runVerifyPack(ctx, o)
-	case len(subjects) == 0:
-		return usagef("'hallmark verify' needs a SUBJECT, or --pack FILE\nSee 'hallmark verify --help'")
+	case len(subjects) == 0 && len(o.named.files) == 0:
+		return usagef("'hallmark verify' needs a SUBJECT, -f FILE or --pack FILE\nSee 'hallmark verify --help'")
+	}
+	named, err := a.namedIn(o.named)
+	if err != nil {
+		return err
 	}
 	b, err := a.bench(ctx, o)
 	if err != nil {
 		return err
 	}
-	result, judged, err := b.judgeAll(ctx, subjects)
+	result, judged, err := b.judgeAll(ctx, append(subjects, named.references()...))
 	if err != nil {
 		return err
 	}
+	named.tell(judged[len(subjects):])
 	var worst error
 	for _, v := range judged {
 		worst = graver(worst, v.err)
 	}
-	err = a.writeResult(o.output, result, judged, o.details)
+	err = a.resultsBeside(o.named).writeResult(o.output, result, judged, o.details)
+	if o.named.pin && err == nil {
+		err = a.pinAll(named, judged[len(subjects):], worst)
+	}
 	if o.verdict.on && err == nil {
 		err = b.writeVerdicts(ctx, judged)
 	}
