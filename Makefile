@@ -36,6 +36,11 @@ keyless: build sandbox ## See an image released and verified without a key, with
 	$(GO) build -o $(BUILD)/quickstart-stage ./internal/quickstart
 	./examples/keyless/run.sh
 
+.PHONY: audit
+audit: build sandbox ## See an image audited: two signers, a policy, what goes wrong, a report and an evidence pack
+	$(GO) build -o $(BUILD)/quickstart-stage ./internal/quickstart
+	./examples/audit/run.sh $(BUILD)/audit
+
 .PHONY: quickstart
 quickstart: build ## Build hallmark and see it release, verify and reject on an OCI layout
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(OTHER) $(GO) build -ldflags "-s -w" -o $(BUILD)/hallmark-linux-$(OTHER) ./cmd/hallmark

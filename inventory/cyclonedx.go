@@ -173,7 +173,7 @@ func (d *Document) addCycloneDX(list []json.RawMessage, depth int) error {
 }
 
 func (p *cycloneComponent) component() Component {
-	c := Component{ID: p.Ref, Name: p.Name, Version: p.Version, PURL: p.PURL, Type: p.Type, Hashes: map[string]string{},
+	c := Component{ID: p.Ref, Name: p.Name, Version: p.Version, PURL: p.PURL, Type: p.Type,
 		Supplier: firstOf(p.Supplier.Name, p.Manufacturer.Name, p.Publisher, p.Author)}
 	if p.Group != "" {
 		c.Name = p.Group + "/" + p.Name
@@ -187,7 +187,7 @@ func (p *cycloneComponent) component() Component {
 	for _, l := range p.Licenses {
 		c.Licences = append(c.Licences, firstOf(l.Expression, l.License.ID, l.License.Name))
 	}
-	p.addHashes(c.Hashes)
+	p.addHashes(&c)
 	for _, property := range p.Properties {
 		c.addProperty(property.Name, property.Value)
 	}
@@ -195,7 +195,7 @@ func (p *cycloneComponent) component() Component {
 }
 
 // addHashes adds the hashes of the component, and those of the form it is distributed in.
-func (p *cycloneComponent) addHashes(to map[string]string) {
+func (p *cycloneComponent) addHashes(to *Component) {
 	hashes := slices.Clone(p.Hashes)
 	for _, r := range p.ExternalReferences {
 		if r.Type == "distribution" {
@@ -203,9 +203,7 @@ func (p *cycloneComponent) addHashes(to map[string]string) {
 		}
 	}
 	for _, h := range hashes {
-		if name := algorithm(h.Algorithm); to[name] == "" {
-			to[name] = strings.ToLower(h.Content)
-		}
+		to.addHash(h.Algorithm, h.Content)
 	}
 }
 

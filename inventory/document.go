@@ -151,12 +151,14 @@ func (c *Component) tidy() {
 // package URL, name and version. The first stands for all.
 func (d *Document) merge() {
 	first := map[[3]string]int{}
-	var kept []Component
+	kept := d.Components[:0] // never ahead of what is read
 	for _, c := range d.Components {
 		key := [3]string{c.PURL, c.Name, c.Version}
 		at, again := first[key]
 		if c.PURL == "" || !again {
-			first[key] = len(kept)
+			if c.PURL != "" {
+				first[key] = len(kept)
+			}
 			kept = append(kept, c)
 			continue
 		}
@@ -192,6 +194,11 @@ func union(a, b map[string]string) map[string]string {
 		a[key] = value
 	}
 	return a
+}
+
+// addHash notes a hash; the first of an algorithm counts.
+func (c *Component) addHash(stated, value string) {
+	c.Hashes = union(c.Hashes, map[string]string{algorithm(stated): strings.ToLower(value)})
 }
 
 // algorithm is the name of a hash function as components have it: sha256, sha3-256.

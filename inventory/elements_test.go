@@ -101,7 +101,7 @@ func TestNoComponents(t *testing.T) {
 	if f := findings[0]; f.Outcome != NotApplicable || f.Of != 0 {
 		t.Errorf("%+v", f)
 	}
-	if got := findings.Missing(); len(got) != 5 {
+	if got := findings.Missing(); len(got) != 5 || got[0] != "supplier" {
 		t.Errorf("%q", got)
 	}
 }

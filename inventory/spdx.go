@@ -129,7 +129,7 @@ func (d *Document) addSPDX(doc *spdxDocument) error {
 // component is p with the names of the licences that the document defines itself.
 func (p *spdxPackage) component(names map[string]string) Component {
 	c := Component{ID: p.ID, Name: p.Name, Version: p.Version, Supplier: firstOf(agent(p.Supplier), agent(p.Originator)),
-		Licences: []string{p.Concluded, p.Declared}, Hashes: map[string]string{}, Filename: stated(p.FileName)}
+		Licences: []string{p.Concluded, p.Declared}, Filename: stated(p.FileName)}
 	for i, id := range c.Licences {
 		if name := names[id]; name != "" {
 			c.Licences[i] = name
@@ -143,7 +143,7 @@ func (p *spdxPackage) component(names map[string]string) Component {
 		}
 	}
 	for _, sum := range p.Checksums {
-		c.Hashes[algorithm(sum.Algorithm)] = strings.ToLower(sum.Value)
+		c.addHash(sum.Algorithm, sum.Value)
 	}
 	if found, paths, ok := strings.Cut(p.SourceInfo, ": "); ok && strings.HasPrefix(found, "acquired package info from") {
 		c.Locations = strings.Split(paths, ", ") // as syft writes it

@@ -78,7 +78,7 @@ func parseSyft(data []byte) (*Document, error) {
 }
 
 func (p *syftArtifact) component() Component {
-	c := Component{ID: p.ID, Name: p.Name, Version: p.Version, PURL: p.PURL, Type: p.Type, CPEs: len(p.CPEs), Hashes: map[string]string{},
+	c := Component{ID: p.ID, Name: p.Name, Version: p.Version, PURL: p.PURL, Type: p.Type, CPEs: len(p.CPEs),
 		Supplier: syftSupplier(p.Metadata)}
 	for i, l := range p.Locations {
 		if c.Locations = append(c.Locations, l.Path); i == 0 {

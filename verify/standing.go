@@ -50,7 +50,7 @@ func (s *standing) weigh(d *dossier, requirement int, r *policy.Requirement, goo
 	}
 	if n, names := distinct(good, r.By); n < r.Needed() {
 		s.together(CheckDistinct, fmt.Sprintf("%d of %d", n, r.Needed()),
-			fmt.Errorf("%d different signers are wanted, and there is %s%s", r.Needed(), strings.Join(names, ", "), missingSigners(r, names)))
+			fmt.Errorf("%d different signers are wanted, and there is %s%s", r.Needed(), strings.Join(names, ", "), d.missingSigners(requirement, r, names)))
 		return
 	} else if r.Needed() > 1 {
 		s.together(CheckDistinct, fmt.Sprintf("%d of %d: %s", n, r.Needed(), strings.Join(names, ", ")), nil)
@@ -76,17 +76,34 @@ func (s *standing) together(check, against string, err error) {
 	s.checks = append(s.checks, PieceCheck{Fact: fact})
 }
 
-func missingSigners(r *policy.Requirement, have []string) string {
+// missingSigners names those of whom nothing counts, and why what is there does not.
+func (d *dossier) missingSigners(requirement int, r *policy.Requirement, have []string) string {
 	var missing []string
 	for _, name := range r.By {
 		if !slices.Contains(have, name) {
-			missing = append(missing, name)
+			missing = append(missing, name+d.whyNot(requirement, r, name))
 		}
 	}
 	if len(missing) == 0 {
 		return ""
 	}
 	return "; nothing that counts is by " + strings.Join(missing, ", ")
+}
+
+func (d *dossier) whyNot(requirement int, r *policy.Requirement, name string) string {
+	for i := range d.assessed {
+		a := &d.assessed[i]
+		if !r.Wants(a.predicateType) || !slices.Contains(a.names, name) {
+			continue
+		}
+		if !a.accepted {
+			return " (" + a.firstFailure() + ")"
+		}
+		if c := a.contents[requirement]; c != nil && !c.ok {
+			return " (" + c.failure() + ")"
+		}
+	}
+	return ""
 }
 
 // distinct counts the different signers of pieces: as many as can be paired off, each

@@ -24,8 +24,13 @@ func (f *yamlFile) compose(root *yaml.Node) error {
 }
 
 func (f *yamlFile) service(name string, service *yaml.Node) error {
+	before := len(f.images)
 	if err := f.interpolated(child(service, "image"), "service "+name); err != nil {
 		return err
+	}
+	if child(service, "build") != nil && len(f.images) > before {
+		f.images[before].Replaceable = false
+		f.images[before].Reason = "the service is also built under this name: leave build or image out"
 	}
 	for _, volume := range elements(child(service, "volumes")) {
 		if textOf(child(volume, "type")) != "image" {

@@ -24,6 +24,7 @@ func TestDockerfiles(t *testing.T) {
 			want: "1+ a (stage s)\n2+ b (stage s, ONBUILD COPY --from)\n4+ c (stage s, ONBUILD RUN --mount)\n5+ s (stage s, ONBUILD COPY --from)"},
 		{name: "syntax", file: "Dockerfile", text: "# escape=\\\n#Syntax = docker/dockerfile:1  \nFROM a\n", want: "2+ docker/dockerfile:1 (syntax directive)\n3+ a (stage 0)"},
 		{name: "syntax behind #!", file: "Dockerfile", text: "#!/usr/bin/env x\n# syntax=b:1\nFROM a\n", want: "2+ b:1 (syntax directive)\n3+ a (stage 0)"},
+		{name: "syntax behind wide blanks", file: "Dockerfile", text: "#\u00a0\u2003syntax=b:1\nFROM a\n", want: "1+ b:1 (syntax directive)\n2+ a (stage 0)"},
 		{name: "syntax with arguments", file: "Dockerfile", text: "# syntax=b:1 x y\nFROM a\n", want: "1+ b:1 (syntax directive)\n2+ a (stage 0)"},
 		{name: "syntax behind a comment is a comment", file: "Dockerfile", text: "# hello\n# syntax=b:1\nFROM a\n", want: "3+ a (stage 0)"},
 		{name: "syntax behind an empty line is a comment", file: "Dockerfile", text: "\n# syntax=b:1\nFROM a\n", want: "3+ a (stage 0)"},
@@ -50,6 +51,8 @@ func TestDockerfiles(t *testing.T) {
 		{name: "mount from a number", file: "Dockerfile", text: "FROM a\nFROM b\nRUN --mount=from=0 x\n", err: "no earlier stage"},
 		{name: "copy from a variable", file: "Dockerfile", text: "ARG X=b\nFROM a\nCOPY --from=$X x y\n", err: "builders put no variables in here"},
 		{name: "mount from a variable", file: "Dockerfile", text: "ARG X=b\nFROM a\nRUN --mount=from=${X} y\n", err: "builders put no variables in here"},
+		{name: "escape behind #!", file: "Dockerfile", text: "#!/x\n# escape=`\nFROM a\n", err: "Dockerfile:2: escape behind #!"},
+		{name: "syntax as in other languages", file: "Dockerfile", text: "// syntax=evil\nFROM a\n", err: "unknown instruction"},
 		{name: "syntax twice", file: "Dockerfile", text: "# syntax=a\n# syntax=b\nFROM a\n", err: "a second syntax directive"},
 		{name: "no escape", file: "Dockerfile", text: "# escape=x\nFROM a\n", err: "Dockerfile:1: escape can be"},
 	})
@@ -72,8 +75,10 @@ func TestHeredocs(t *testing.T) {
 		{name: "none in the form without a shell", file: "Dockerfile", text: "FROM a\nRUN [\"x\", \"<<EOF\", \" <<EOF \"]\nFROM b\n", want: "1+ a (stage 0)\n3+ b (stage 1)"},
 		{name: "none in others", file: "Dockerfile", text: "FROM a\nCMD <<EOF\nFROM b\n", want: "1+ a (stage 0)\n3+ b (stage 1)"},
 		{name: "no end", file: "Dockerfile", text: "FROM a\nRUN <<EOF\nFROM b\n", err: "Dockerfile:2: the text behind << does not end"},
-		{name: "quote not closed", file: "Dockerfile", text: "FROM a\nRUN it's <<EOF\nFROM b\nEOF\n", err: "Dockerfile:2: it is not certain whether a text follows"},
-		{name: "in a variable", file: "Dockerfile", text: "FROM a\nRUN ${X:- <<EOF }\nFROM b\nEOF\n", err: "it is not certain whether a text follows"},
+		{name: "quote not closed", file: "Dockerfile", text: "FROM a\nRUN it's <<EOF\nFROM b\nEOF\n", err: "Dockerfile:2: it is not certain which text follows"},
+		{name: "no name", file: "Dockerfile", text: "FROM a\nRUN <<\"\"\nFROM b\n\n", err: "it is not certain which text follows"},
+		{name: "escape in the name", file: "Dockerfile", text: "FROM a\nRUN <<E\\OF\nFROM b\nEOF\n", err: "it is not certain which text follows"},
+		{name: "in a variable", file: "Dockerfile", text: "FROM a\nRUN ${X:- <<EOF }\nFROM b\nEOF\n", err: "it is not certain which text follows"},
 	})
 }
 
@@ -93,6 +98,7 @@ func TestArguments(t *testing.T) {
 		{name: "demanded", file: "Dockerfile", text: "ARG V=1\nFROM a:${V:?x}\n", want: "2- a:1 (stage 0)"},
 		{name: "nested defaults", file: "Dockerfile", text: "FROM ${A:-${B:-a:1}}\n", want: "1+ a:1 (stage 0)"},
 		{name: "what is not used needs no value", file: "Dockerfile", text: "ARG A=a\nFROM ${A:-${B}}\nFROM b${N:+${M}}\n", want: "2+ a (stage 0)\n3+ b (stage 1)"},
+		{name: "wide blanks between ARGs", file: "Dockerfile", text: "ARG A=x\u00a0B=b:1\nFROM ${B:-y}\n", want: "2+ b:1 (stage 0)"},
 		{name: "an ARG that is not used may be anything", file: "Dockerfile", text: "ARG X=${Y%.*} Z=\"\nFROM a\n", want: "2+ a (stage 0)"},
 		{name: "quotes in FROM", file: "Dockerfile", text: "ARG V=1\nFROM \"a:${V}\"\nFROM 'b:1'\n", want: "2- a:1 (stage 0)\n3+ b:1 (stage 1)"},
 		{name: "given", file: "Dockerfile", text: "ARG BASE=a:1\nFROM $BASE\n", args: arch, want: "2- given:1 (stage 0)"},
@@ -136,6 +142,7 @@ func TestCompose(t *testing.T) {
 			want: "2+ x (service a)\n6+ y (service c)"},
 		{name: "reset and none", file: "compose.yaml", text: "services:\n  a: {image: !reset null}\n  b: {image: }\n  c: {image: !reset x}\n  d:\n", want: ""},
 		{name: "override", file: "compose.yaml", text: "services:\n  a: !override\n    image: x\n", want: "3+ x (service a)"},
+		{name: "built and named", file: "compose.yaml", text: "services:\n  a: {image: x, build: .}\n", want: "2- x (service a)"},
 		{name: "image volume", file: "compose.yaml", text: "services:\n  a:\n    image: x\n    volumes:\n    - y:/y\n    - {type: image, source: z:1, target: /z}\n    - {type: volume, source: v, target: /v}\n",
 			want: "3+ x (service a)\n6+ z:1 (service a, volume)"},
 		{name: "a variable in escapes", file: "compose.yaml", text: "services: {a: {image: \"\\x24{I:-x}\"}}\n", want: "1- x (service a)"},

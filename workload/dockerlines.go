@@ -7,6 +7,9 @@ import (
 	"unicode"
 )
 
+// maxInstruction is the length of an instruction.
+const maxInstruction = 1 << 20
+
 // instruction is one of a Dockerfile, its lines put together.
 type instruction struct {
 	line    int    // where it begins
@@ -30,6 +33,7 @@ type dockerLines struct {
 	line     int // of what was read last
 	escape   byte
 	settled  bool // directives are over
+	shebang  bool // the first line is #!
 	syntax   *text
 	syntaxAt int
 }
@@ -77,6 +81,9 @@ func (d *dockerLines) next() (i instruction, ok bool, err error) {
 		if len(whole.b) == 0 {
 			continue
 		}
+		if len(whole.b) > maxInstruction {
+			return i, false, d.wrong(i.line, "the instruction is longer than a megabyte: put what it does into a file")
+		}
 		i.keyword, i.rest = keyword(whole)
 		if !keywords[i.keyword] {
 			return i, false, d.wrong(i.line, "unknown instruction "+quoted(i.keyword)+": is this a Dockerfile?")
@@ -95,7 +102,7 @@ func (d *dockerLines) continued(start, end int) text {
 		if !ok {
 			break
 		}
-		if line := bytes.TrimLeftFunc(d.data[start:end], unicode.IsSpace); len(line) == 0 || line[0] == '#' {
+		if line := bytes.TrimLeftFunc(d.data[start:end], unicode.IsSpace); len(line) == 0 || line[0] == '#' || len(whole.b) > maxInstruction {
 			continue
 		}
 		end, more = d.continues(start, end)
@@ -125,12 +132,16 @@ func keyword(whole text) (string, text) {
 	return strings.ToUpper(whole.cut(0, n).String()), whole.cut(n, len(whole.b)).trim()
 }
 
-var directives = regexp.MustCompile(`^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$`)
+var directives = regexp.MustCompile(`^#[\s\p{Z}\x{85}]*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$`)
 
 // directive reads "# syntax=", "# escape=" and "# check=", which count only at the
 // head of the file. A first line "#!" is passed over.
 func (d *dockerLines) directive(start, end int) error {
-	if d.settled || d.line == 1 && bytes.HasPrefix(d.data[start:end], []byte("#!")) {
+	if d.line == 1 && bytes.HasPrefix(d.data[start:end], []byte("#!")) {
+		d.shebang = true
+		return nil
+	}
+	if d.settled {
 		return nil
 	}
 	m := directives.FindSubmatchIndex(d.data[start:end])
@@ -148,6 +159,9 @@ func (d *dockerLines) directive(start, end int) error {
 		t := fileText(d.data, start+m[4], start+m[4]+len(first))
 		d.syntax, d.syntaxAt = &t, d.line
 	case "escape":
+		if d.shebang {
+			return d.wrong(d.line, "escape behind #! means something to some builders only: take the first line out")
+		}
 		if string(value) != "`" && string(value) != `\` {
 			return d.wrong(d.line, "escape can be ` or \\")
 		}

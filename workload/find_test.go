@@ -114,6 +114,8 @@ func TestManifests(t *testing.T) {
 		{name: "aliased container", file: "a.yaml", text: head + "  - &c {name: c, image: a:1}\n  - *c\n", want: "6+ a:1 (Pod p, container c)"},
 		{name: "merged container", file: "a.yaml", text: head + "  - &c {name: c, image: a:1}\n  - {<<: *c, name: d}\n  - {<<: [*c], name: e, image: b:1}\n",
 			want: "6+ a:1 (Pod p, container c)\n8+ b:1 (Pod p, container e)"},
+		{name: "merged behind what it has itself", file: "a.yaml", text: "apiVersion: v1\nkind: Pod\nx: &e {image: evil}\nspec:\n  containers:\n  - {image: a:1, <<: *e}\n",
+			want: "3+ evil (Pod, container 0)\n6+ a:1 (Pod, container 0)"},
 		{name: "pod out of an anchor elsewhere", file: "a.yaml",
 			text: "apiVersion: v1\nkind: Pod\nx: &s\n  image: a:1\nspec:\n  containers: [*s]\n", want: "4+ a:1 (Pod, container 0)"},
 		{name: "no image", file: "a.yaml", text: head + "  - name: a\n  - image:\n  - image: ''\n", want: ""},
@@ -162,9 +164,12 @@ func TestHostileSize(t *testing.T) {
 		{name: "deep", file: "a.yaml", text: "a: " + strings.Repeat("[", 300) + strings.Repeat("]", 300), err: "nested more than"},
 		{name: "very deep", file: "a.yaml", text: strings.Repeat("[", 1<<20), err: "a.yaml:1:"},
 		{name: "very deep in a block", file: "a.yaml", text: strings.Repeat("- ", 1<<20), err: "a.yaml:1:"},
+		{name: "many values", file: "a.yaml", text: "a: [" + strings.Repeat("a,", maxParts) + "]", err: "more than 1000000 lines and values"},
+		{name: "many lines", file: "a.yaml", text: "a:\n" + strings.Repeat("-\n", maxParts), err: "more than 1000000 lines and values"},
 		{name: "many images", file: "a.yaml", text: "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n" + many, err: "more than 10000 images"},
 		{name: "many stages", file: "Dockerfile", text: strings.Repeat("FROM a\n", maxImages+2), err: "more than 10000 images"},
 		{name: "many documents", file: "a.yaml", text: strings.Repeat("---\n", maxDocuments+2), err: "more than 10000 documents"},
+		{name: "a long instruction", file: "Dockerfile", text: "FROM a\n" + strings.Repeat("RUN a \\\n", 1_000_000), err: "Dockerfile:2: the instruction is longer than"},
 		{name: "a value that doubles", file: "Dockerfile", text: doubling(40) + "FROM $A40\n", err: "longer than 4096"},
 	})
 }
@@ -188,7 +193,7 @@ func TestLargeFiles(t *testing.T) {
 		"a.yaml":       strings.Repeat(object, 2000),
 		"b.yaml":       "apiVersion: v1\nkind: ConfigMap\ndata:\n" + strings.Repeat("# a comment\n", 600_000),
 		"c.yaml":       "apiVersion: v1\nkind: ConfigMap\ndata: \"" + strings.Repeat("x\\n", 2_600_000) + "\"\n",
-		"Dockerfile":   "FROM a\n" + strings.Repeat("RUN a \\\n", 1_000_000),
+		"Dockerfile":   "FROM a\nRUN a \\\n" + strings.Repeat("# b \\\n", 1_000_000),
 		"b.Dockerfile": "ARG X=" + strings.Repeat("x", 4000) + "\n" + strings.Repeat("FROM ${X:-y}\n", 9_000),
 	} {
 		start := time.Now()

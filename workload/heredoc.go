@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"strings"
 )
 
 // heredoc is the end of a text that stands in the lines behind an instruction.
@@ -33,9 +34,9 @@ func (d *dockerLines) heredocs(i instruction) error {
 	if bytes.HasPrefix(rest.b, []byte("[")) && json.Unmarshal(rest.b, &list) == nil {
 		return nil // the form without a shell
 	}
-	found, closed := findHeredocs(i.rest)
-	if !closed || len(found) > 0 && bytes.Contains(plainBraces.ReplaceAll(i.rest.b, nil), []byte("${")) {
-		return d.wrong(i.line, "it is not certain whether a text follows: close quotes, and take ${…} out of the line with <<")
+	found, certain := findHeredocs(i.rest)
+	if !certain || len(found) > 0 && bytes.Contains(plainBraces.ReplaceAll(i.rest.b, nil), []byte("${")) {
+		return d.wrong(i.line, "it is not certain which text follows: close quotes, write a plain name behind <<, and take ${…} out of the line")
 	}
 	for _, h := range found {
 		if !d.skipTo(h) {
@@ -63,9 +64,10 @@ func (d *dockerLines) skipTo(h heredoc) bool {
 }
 
 // findHeredocs finds the words <<NAME, <<-NAME, << NAME, <<"NAME" and 3<<NAME of a
-// line. The escape character is always the backslash here.
-func findHeredocs(line text) (found []heredoc, closed bool) {
-	list, closed := words(line, '\\')
+// line. The escape character is always the backslash here. It is not certain with quotes
+// that are not closed, and with escapes or nothing in a name.
+func findHeredocs(line text) (found []heredoc, certain bool) {
+	list, certain := words(line, '\\')
 	for i := 0; i < len(list); i++ {
 		word := list[i].String()
 		if heredocJoin.MatchString(word) && i+1 < len(list) {
@@ -76,11 +78,11 @@ func findHeredocs(line text) (found []heredoc, closed bool) {
 		if m == nil {
 			continue
 		}
-		if name := unquote(m[2]); name != "" {
-			found = append(found, heredoc{name, m[1] == "-"})
-		}
+		name := unquote(m[2])
+		certain = certain && name != "" && !strings.Contains(m[2], `\`)
+		found = append(found, heredoc{name, m[1] == "-"})
 	}
-	return found, closed
+	return found, certain
 }
 
 // unquote takes quotes and escapes out of a word.

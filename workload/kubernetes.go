@@ -65,26 +65,32 @@ var containerLists = []struct{ field, name string }{
 	{"initContainers", "init container"}, {"containers", "container"}, {"ephemeralContainers", "ephemeral container"},
 }
 
-// pod finds the images of a mapping that is the spec of a pod.
+// pod finds the images of a mapping that is the spec of a pod. What is merged in counts
+// also where the mapping itself says something else: readers of YAML differ about which
+// of the two they take.
 func (m *manifest) pod(n *yaml.Node, owner string) error {
 	isPod := false
 	for _, list := range containerLists {
-		containers := child(n, list.field)
-		isPod = isPod || containers != nil && containers.Kind == yaml.SequenceNode
-		for i, container := range elements(containers) {
-			what := owner + ", " + list.name + " " + nameOf(container, i)
-			if err := m.image(child(container, "image"), what); err != nil {
-				return err
+		for _, containers := range children(n, list.field) {
+			isPod = isPod || containers.Kind == yaml.SequenceNode
+			for i, container := range elements(containers) {
+				what := owner + ", " + list.name + " " + nameOf(container, i)
+				if err := m.images(children(container, "image"), what); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	if !isPod {
 		return nil
 	}
-	for i, volume := range elements(child(n, "volumes")) {
-		reference := child(child(volume, "image"), "reference")
-		if err := m.image(reference, owner+", volume "+nameOf(volume, i)); err != nil {
-			return err
+	for _, volumes := range children(n, "volumes") {
+		for i, volume := range elements(volumes) {
+			for _, image := range children(volume, "image") {
+				if err := m.images(children(image, "reference"), owner+", volume "+nameOf(volume, i)); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
@@ -98,10 +104,18 @@ func nameOf(n *yaml.Node, number int) string {
 	return strconv.Itoa(number)
 }
 
-func (m *manifest) image(n *yaml.Node, what string) error {
-	t, ok, err := m.file.text(n, what)
-	if err != nil || !ok {
-		return err
+func (m *manifest) images(list []*yaml.Node, what string) error {
+	for _, n := range list {
+		t, ok, err := m.file.text(n, what)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if err := m.file.add(n, what, t); err != nil {
+			return err
+		}
 	}
-	return m.file.add(n, what, t)
+	return nil
 }

@@ -1,6 +1,10 @@
 package workload
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // words splits what stands behind an instruction at blanks that are not in quotes.
 // Quotes and escapes stay in the words. Closed says whether each quote is.
@@ -8,11 +12,12 @@ func words(t text, escape byte) (list []text, closed bool) {
 	start, quote := -1, byte(0)
 	for i := 0; i < len(t.b); i++ {
 		c := t.b[i]
-		if quote == 0 && isBlank(c) {
+		if r, size := utf8.DecodeRune(t.b[i:]); quote == 0 && unicode.IsSpace(r) {
 			if start >= 0 {
 				list = append(list, t.cut(start, i))
 			}
 			start = -1
+			i += size - 1
 			continue
 		}
 		if start < 0 {
@@ -33,10 +38,8 @@ func words(t text, escape byte) (list []text, closed bool) {
 	return list, quote == 0
 }
 
-// isBlank counts the bytes that BuildKit takes for blanks.
-func isBlank(c byte) bool {
-	return strings.IndexByte(" \t\v\f\r\n", c) >= 0
-}
+// flagBlanks end a flag, byte by byte, also within a character: so BuildKit has it.
+const flagBlanks = " \t\v\f\r\n\x85\xa0"
 
 // buildFlags takes the words that begin with -- from the head of an instruction,
 // without their quotes and escapes.
@@ -60,7 +63,7 @@ func flagWord(t text) (flag, rest text) {
 	for i := 0; i < len(t.b); i++ {
 		c := t.b[i]
 		switch {
-		case quote == 0 && (isBlank(c) || c == 0x85 || c == 0xa0):
+		case quote == 0 && strings.IndexByte(flagBlanks, c) >= 0:
 			return flag, t.cut(i, len(t.b))
 		case c == '\\' && quote != '\'':
 			if i++; i < len(t.b) {

@@ -17,6 +17,7 @@ import (
 const (
 	maxDocuments = 10_000
 	maxDepth     = 200
+	maxParts     = 1_000_000
 	maxAliased   = 100_000 // nodes that aliases may stand for in a file
 )
 
@@ -34,6 +35,9 @@ type yamlFile struct {
 
 func findYAML(name string, data []byte, given map[string]string) ([]Image, error) {
 	f := &yamlFile{name: name, data: data, starts: lineStarts(data), given: given, found: map[*yaml.Node]bool{}}
+	if f.parts() > maxParts {
+		return nil, &problem{name, 1, fmt.Sprintf("it has more than %d lines and values: split it", maxParts)}
+	}
 	reader := yaml.NewDecoder(bytes.NewReader(data))
 	for range maxDocuments {
 		var doc yaml.Node
@@ -49,6 +53,16 @@ func findYAML(name string, data []byte, given map[string]string) ([]Image, error
 		}
 	}
 	return nil, &problem{name, 1, fmt.Sprintf("it holds more than %d documents: split it", maxDocuments)}
+}
+
+// parts is no less than half of the values that the file has. The parser takes some
+// hundred bytes for each.
+func (f *yamlFile) parts() int {
+	n := len(f.starts)
+	for _, mark := range []string{",", "[", "{"} {
+		n += bytes.Count(f.data, []byte(mark))
+	}
+	return n
 }
 
 // syntax is an error of the YAML parser, which names the line in words.
@@ -183,13 +197,20 @@ func target(n *yaml.Node) *yaml.Node {
 // child is the value of a key, nil if there is none. The keys of a mapping go before
 // those that it merges in, and of these the first.
 func child(n *yaml.Node, name string) *yaml.Node {
-	var found *yaml.Node
+	if list := children(n, name); len(list) > 0 {
+		return list[0]
+	}
+	return nil
+}
+
+// children are all values of a key, the mapping's own and those that it merges in.
+func children(n *yaml.Node, name string) (list []*yaml.Node) {
 	members(n, func(key, value *yaml.Node) {
-		if found == nil && key.Value == name {
-			found = value
+		if key.Value == name {
+			list = append(list, value)
 		}
 	})
-	return found
+	return list
 }
 
 // members calls f for each member of a mapping, its own first, then those that are
