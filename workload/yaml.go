@@ -17,7 +17,7 @@ import (
 const (
 	maxDocuments = 10_000
 	maxDepth     = 200
-	maxParts     = 1_000_000
+	maxParts     = 500_000
 	maxAliased   = 100_000 // nodes that aliases may stand for in a file
 )
 
@@ -55,7 +55,7 @@ func findYAML(name string, data []byte, given map[string]string) ([]Image, error
 	return nil, &problem{name, 1, fmt.Sprintf("it holds more than %d documents: split it", maxDocuments)}
 }
 
-// parts is no less than half of the values that the file has. The parser takes some
+// parts is no less than a third of the values that the file has. The parser takes some
 // hundred bytes for each.
 func (f *yamlFile) parts() int {
 	n := len(f.starts)
