@@ -22,6 +22,8 @@ func TestDockerfiles(t *testing.T) {
 		{name: "from behind the command is none", file: "Dockerfile", text: "FROM a\nRUN x --mount=from=b\nCOPY x --from=c y\nRUN -- --mount=from=d\nADD --from=e x y\n", want: "1+ a (stage 0)"},
 		{name: "trigger", file: "Dockerfile", text: "FROM a AS s\nONBUILD COPY --from=b x y\nONBUILD copy --from=0 x y\nONBUILD RUN --mount=from=c x\nONBUILD COPY --from=s x y\n",
 			want: "1+ a (stage s)\n2+ b (stage s, ONBUILD COPY --from)\n4+ c (stage s, ONBUILD RUN --mount)\n5+ s (stage s, ONBUILD COPY --from)"},
+		{name: "trigger with an earlier stage's name", file: "Dockerfile", text: "FROM a AS s\nFROM b AS t\nONBUILD COPY --from=s x y\n",
+			want: "1+ a (stage s)\n2+ b (stage t)\n3+ s (stage t, ONBUILD COPY --from)"},
 		{name: "syntax", file: "Dockerfile", text: "# escape=\\\n#Syntax = docker/dockerfile:1  \nFROM a\n", want: "2+ docker/dockerfile:1 (syntax directive)\n3+ a (stage 0)"},
 		{name: "syntax behind #!", file: "Dockerfile", text: "#!/usr/bin/env x\n# syntax=b:1\nFROM a\n", want: "2+ b:1 (syntax directive)\n3+ a (stage 0)"},
 		{name: "syntax behind wide blanks", file: "Dockerfile", text: "#\u00a0\u2003syntax=b:1\nFROM a\n", want: "1+ b:1 (syntax directive)\n2+ a (stage 0)"},
