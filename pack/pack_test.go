@@ -3,6 +3,7 @@ package pack
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -119,6 +120,45 @@ func TestBadPacks(t *testing.T) {
 	}
 	if err := Write(io.Discard, Manifest{}, []File{{"a", 2, Content("a", []byte("b")).Open}}, nil); err == nil {
 		t.Error("a file of another size is written")
+	}
+}
+
+// TestConsistentPacks: an archive that agrees with itself, put together by hand, and what is
+// wrong with it all the same.
+func TestConsistentPacks(t *testing.T) {
+	for name, c := range map[string]struct {
+		version string
+		files   []string
+		ok      bool
+	}{
+		"sound": {Version, []string{"a", "b/c"}, true}, "another form": {"hallmark.pack/v2", []string{"a"}, false},
+		"leads out": {Version, []string{"../a"}, false}, "leads out further": {Version, []string{"b/../../a"}, false}, "a hidden folder": {Version, []string{"b/..c"}, false},
+	} {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		m := Manifest{SchemaVersion: c.version}
+		for _, file := range c.files {
+			sum, err := add(w, Content(file, []byte(file)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Files = append(m.Files, Entry{file, int64(len(file)), sum})
+		}
+		raw, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, last := range []File{Content(ManifestPath, raw), Content(SumPath, sumOf(raw, nil))} {
+			if _, err := add(w, last); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(&b); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrPack) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -390,7 +390,9 @@ func TestProvenanceRules(t *testing.T) {
 		{name: "signed with a key that nothing binds to the builder", arrange: func(c *court) { c.says(c.alice, typeProvenance, provenance(nil)) }, rule: rule(""),
 			verdict: verify.ErrRejected, cause: "nothing binds"},
 		{name: "version 0.2 with a bound key", arrange: func(c *court) { c.says(c.alice, typeProvenance02, generated) }, rule: bound},
-		{name: "version 0.2 of another source", arrange: func(c *court) { c.says(c.alice, typeProvenance02, strings.ReplaceAll(generated, "octo/app", "octo/fork")) }, rule: bound,
+		{name: "version 0.2 of another source", arrange: func(c *court) {
+			c.says(c.alice, typeProvenance02, strings.ReplaceAll(generated, "octo/app", "octo/fork"))
+		}, rule: bound,
 			verdict: verify.ErrRejected, cause: "octo/fork"},
 		{name: "version 0.2 by somebody else", arrange: func(c *court) { c.says(c.bob, typeProvenance02, generated) }, rule: strings.Replace(bound, "by: [alice], b", "by: [alice, bob], b", 1),
 			verdict: verify.ErrRejected, cause: "signs through alice"},
