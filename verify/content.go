@@ -33,6 +33,15 @@ func (c *content) check(name, against string, err error) bool {
 	return err == nil
 }
 
+func (c *content) passed() (n int) {
+	for _, f := range c.facts {
+		if f.Outcome == Passed {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *content) failure() string {
 	for _, f := range c.facts {
 		if f.Outcome == Failed {

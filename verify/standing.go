@@ -24,6 +24,7 @@ func (d *dossier) standing(requirement int) standing {
 	r := &d.assessor.policy.Requirements[requirement]
 	var s standing
 	var good []*assessment
+	closest := -1 // what came furthest says why nothing counts
 	for i := range d.assessed {
 		a := &d.assessed[i]
 		c := a.contents[requirement]
@@ -35,8 +36,8 @@ func (d *dossier) standing(requirement int) standing {
 		}
 		if c.ok {
 			good = append(good, a)
-		} else if s.cause == "" {
-			s.cause = fmt.Sprintf("%s %s: %s", a.report.Form, a.report.Digest, c.failure())
+		} else if n := c.passed(); n > closest {
+			closest, s.cause = n, fmt.Sprintf("%s %s: %s", a.report.Form, a.report.Digest, c.failure())
 		}
 	}
 	s.weigh(d, requirement, r, good)
