@@ -69,7 +69,13 @@ func (b *Bundle) SignatureBytes() []byte {
 
 // Parse reads a Sigstore bundle, versions 0.1 to 0.3, from its JSON form. Members
 // that the format does not have are refused. The bundle shares memory with data.
-func Parse(data []byte) (*Bundle, error) {
+func Parse(data []byte) (*Bundle, error) { return parse(data, false) }
+
+// ParseInPlace is [Parse] for large bundles whose bytes are not needed any more: the
+// payload is decoded into data, which is garbage afterwards, whatever the outcome.
+func ParseInPlace(data []byte) (*Bundle, error) { return parse(data, true) }
+
+func parse(data []byte, inPlace bool) (*Bundle, error) {
 	var b Bundle
 	err := eachMember(data, func(name string, m Member) (err error) {
 		switch name {
@@ -78,7 +84,7 @@ func Parse(data []byte) (*Bundle, error) {
 		case "verificationMaterial":
 			err = b.parseMaterial(m.Raw)
 		case "dsseEnvelope":
-			b.Envelope, err = ParseEnvelope(m.Raw)
+			b.Envelope, err = parseEnvelope(m.Raw, inPlace)
 		case "messageSignature":
 			b.MessageSignature, err = parseMessageSignature(m.Raw)
 		default:

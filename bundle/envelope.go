@@ -45,7 +45,9 @@ func PAE(payloadType string, payload []byte) io.Reader {
 }
 
 // ParseEnvelope reads a DSSE envelope from its JSON form.
-func ParseEnvelope(data []byte) (*Envelope, error) {
+func ParseEnvelope(data []byte) (*Envelope, error) { return parseEnvelope(data, false) }
+
+func parseEnvelope(data []byte, inPlace bool) (*Envelope, error) {
 	members, err := Members(data)
 	if err != nil {
 		return nil, err
@@ -57,7 +59,7 @@ func ParseEnvelope(data []byte) (*Envelope, error) {
 		case "payloadType":
 			e.PayloadType, err = text(m)
 		case "payload":
-			e.Payload, err = base64Text(m)
+			e.Payload, err = decodeText(m, inPlace)
 		case "signatures":
 			e.Signatures, err = parseSignatures(m)
 		default:
@@ -177,7 +179,10 @@ func text(m Member) (string, error) {
 
 // base64Text decodes a JSON string of base64, standard or URL-safe as DSSE and
 // protobuf allow, with padding, without an intermediate copy of the string.
-func base64Text(m Member) ([]byte, error) {
+func base64Text(m Member) ([]byte, error) { return decodeText(m, false) }
+
+// decodeText is base64Text; in place, it writes over the string.
+func decodeText(m Member, inPlace bool) ([]byte, error) {
 	raw := bytes.TrimSpace(m.Raw)
 	if len(raw) < 2 || raw[0] != '"' {
 		return nil, fmt.Errorf("%w: %q is no string", ErrFormat, clip(m.Key))
@@ -194,12 +199,34 @@ func base64Text(m Member) ([]byte, error) {
 	if bytes.ContainsAny(raw, "-_") {
 		encoding = base64.URLEncoding
 	}
-	out := make([]byte, encoding.DecodedLen(len(raw)))
-	n, err := encoding.Strict().Decode(out, raw)
+	out := raw
+	if !inPlace {
+		out = make([]byte, encoding.DecodedLen(len(raw)))
+	}
+	n, err := decodeBase64(encoding.Strict(), out, raw)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %q is no base64", ErrFormat, clip(m.Key))
 	}
 	return out[:n], nil
+}
+
+// decodeBase64 decodes piece by piece, so that dst may begin where src does: what is
+// written is never ahead of what was read.
+func decodeBase64(encoding *base64.Encoding, dst, src []byte) (n int, err error) {
+	var text, plain [4096]byte
+	for len(src) > 0 {
+		piece := text[:copy(text[:], src)]
+		src = src[len(piece):]
+		k, err := encoding.Decode(plain[:], piece)
+		if err != nil {
+			return n, err
+		}
+		if len(src) > 0 && k != len(piece)/4*3 { // padding before the end
+			return n, base64.CorruptInputError(n)
+		}
+		n += copy(dst[n:], plain[:k])
+	}
+	return n, nil
 }
 
 func appendString(dst []byte, s string) []byte {

@@ -38,6 +38,9 @@ type Piece struct {
 	Form    Form
 	Source  string // where it was found, for people
 	Content []byte
+	// Spent says that nobody needs Content after it was assessed, so that it may be
+	// written over: a large statement then needs half of the memory.
+	Spent bool
 	// Signature and LogBundle are what a legacy ".sig" layer carries beside its
 	// payload, decoded from base64 and as JSON.
 	Signature []byte
@@ -187,7 +190,11 @@ func (s *assessor) open(a *assessment, p Piece) (signed, error) {
 	if p.Form.legacy() {
 		return s.openLegacy(a, p)
 	}
-	b, err := bundle.Parse(p.Content)
+	parse := bundle.Parse
+	if p.Spent {
+		parse = bundle.ParseInPlace
+	}
+	b, err := parse(p.Content)
 	if err != nil {
 		return signed{}, err
 	}

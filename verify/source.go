@@ -131,6 +131,7 @@ func readPiece(ctx context.Context, f oci.Fetcher, d oci.Descriptor, piece Piece
 	if piece.Content, err = oci.FetchAll(ctx, f, d, limit); err != nil {
 		return err
 	}
+	piece.Spent = true
 	emit(piece)
 	return nil
 }
