@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/hallmark-project/hallmark/bundle"
 )
 
 // cycloneParty is a person or an organisation.
@@ -81,7 +83,7 @@ type cycloneDocument struct {
 
 func parseCycloneDX(data []byte) (*Document, error) {
 	var doc cycloneDocument
-	if err := json.Unmarshal(data, &doc); err != nil {
+	if err := bundle.Decode(data, &doc); err != nil {
 		return nil, err
 	}
 	if !strings.HasPrefix(doc.Version, "1.") {

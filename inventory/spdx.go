@@ -3,6 +3,8 @@ package inventory
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/hallmark-project/hallmark/bundle"
 )
 
 // spdxDocument has the members of SPDX 2.3 that are read
@@ -52,7 +54,7 @@ type spdxPackage struct {
 
 func parseSPDX(data []byte) (*Document, error) {
 	var doc spdxDocument
-	if err := json.Unmarshal(data, &doc); err != nil {
+	if err := bundle.Decode(data, &doc); err != nil {
 		return nil, err
 	}
 	d := &Document{Format: SPDX, SpecVersion: strings.TrimPrefix(doc.Version, "SPDX-"), Name: doc.Name, Namespace: doc.Namespace,

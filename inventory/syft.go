@@ -3,6 +3,8 @@ package inventory
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/hallmark-project/hallmark/bundle"
 )
 
 // syftDocument has the members of syft's own format that are read
@@ -51,7 +53,7 @@ type syftArtifact struct {
 
 func parseSyft(data []byte) (*Document, error) {
 	var doc syftDocument
-	if err := json.Unmarshal(data, &doc); err != nil {
+	if err := bundle.Decode(data, &doc); err != nil {
 		return nil, err
 	}
 	d := &Document{Format: Syft, SpecVersion: doc.Schema.Version, Name: doc.Source.Name, Supplier: doc.Source.Supplier, Related: map[string]bool{},

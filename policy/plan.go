@@ -283,6 +283,9 @@ func (b *builder) verdict(r *fileRule) error {
 	if !sha256Form.MatchString(f.Policy) {
 		return f.At.problem("verdict needs the digest of the policy that was asked, as 'hallmark policy check' prints it: sha256:…")
 	}
+	if b.name == "" && !b.all {
+		return f.At.problem("a verdict names a repository, and none is known: say what the image is judged as (--as)")
+	}
 	return b.require(r, f.At, "verdict", f.By, roleVerifier, b.set.verdict(f.By, f.Policy, f.Levels, length(f.MaxAge), b.name))
 }
 
@@ -307,6 +310,9 @@ func (s *Set) Gate(plan Plan, name, policyDigest string, maxAge time.Duration) (
 	if err != nil {
 		return plan, err
 	}
+	if name == "" {
+		return plan, s.files[0].At.problem("a verdict names a repository, and none is known: say what the image is judged as (--as)")
+	}
 	q := s.verdict(nil, policyDigest, nil, maxAge, name)
 	q.Name, q.By = "verdict", names
 	plan.Policy.Requirements, plan.Rederive = []Requirement{q}, nil
@@ -320,6 +326,9 @@ func ResourceURI(name string) string {
 	}
 	return "oci://" + name
 }
+
+// IsDigest reports whether text is a SHA-256 digest as policies write it.
+func IsDigest(text string) bool { return sha256Form.MatchString(text) }
 
 var (
 	sha256Form = regexp.MustCompile(`\Asha256:[0-9a-f]{64}\z`)

@@ -76,12 +76,15 @@ type assessment struct {
 	accepted      bool   // every check passed
 	signer        Signer
 	repository    string
-	payload       digest.Digest    // of what was signed
-	named         string           // the repository that it names, as it names it
-	names         []string         // under which the policy trusts the signer
-	principals    []string         // what tells the signer from others: the key, the identity
-	contents      map[int]*content // what requirements make of it, by their number
-	exempts       map[int]exemptions
+	payload       digest.Digest // of what was signed
+	named         string        // the repository that it names, as it names it
+	names         []string      // under which the policy trusts the signer
+	principals    []string      // what tells the signer from others: the key, the identity
+	// bounded says that the certificate's short life bounds when it was signed. Anybody can
+	// have a key's signature stamped again, later: its times are no more than upper bounds.
+	bounded  bool
+	contents map[int]*content // what requirements make of it, by their number
+	exempts  map[int]exemptions
 }
 
 // trustedAs notes a name under which the policy trusts the signer.

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,8 +88,8 @@ func (s *assessor) judgeContent(ctx context.Context, c *content, a *assessment, 
 		}
 		c.check(CheckRepository, r.Repository, err)
 	}
-	if r.MaxAge > 0 && r.Vulnerabilities == nil {
-		c.check(CheckAge, ageAgainst(r.MaxAge), tooOld(a.signer.When(), r.MaxAge, s.now))
+	if r.MaxAge > 0 && r.Vulnerabilities == nil && r.Verdict == nil {
+		c.check(CheckAge, ageAgainst(r.MaxAge), a.tooOld(r.MaxAge, s.now))
 	}
 	if len(r.Conditions) == 0 && r.SBOM == nil && r.Provenance == nil && r.Vulnerabilities == nil && r.Verdict == nil {
 		return
@@ -107,7 +108,7 @@ func (s *assessor) judgeContent(ctx context.Context, c *content, a *assessment, 
 	case r.Vulnerabilities != nil:
 		s.checkScan(c, r, a, statement)
 	case r.Verdict != nil:
-		checkVerdict(c, r.Verdict, a, statement.Predicate)
+		s.checkVerdict(c, r, a, statement.Predicate)
 	}
 }
 
@@ -121,6 +122,15 @@ func checkBy(c *content, a *assessment, r *policy.Requirement) bool {
 		return c.check(CheckSigner, against, nil)
 	}
 	return c.check(CheckSigner, against, fmt.Errorf("it is by %s, of whom this is not asked", strings.Join(a.names, ", ")))
+}
+
+// tooOld is an error about the age of what was signed. When a key signed is known by what
+// the statement says only, if it does.
+func (a *assessment) tooOld(most time.Duration, now time.Time) error {
+	if when := a.signer.When(); !when.IsZero() && !a.bounded {
+		return errors.New("a key signed it, and anybody can have that stamped again: its age is not known")
+	}
+	return tooOld(a.signer.When(), most, now)
 }
 
 func ageAgainst(most time.Duration) string { return "at most " + most.String() }
@@ -181,7 +191,7 @@ func denies(d policy.Denial, a *assessment) bool {
 		return false
 	case d.Certificate != "" && d.Certificate != a.signer.Fingerprint:
 		return false
-	case !d.IssuedBefore.IsZero() && !when.IsZero() && !when.Before(d.IssuedBefore):
+	case !d.IssuedBefore.IsZero() && !when.IsZero() && a.bounded && !when.Before(d.IssuedBefore):
 		return false
 	case !d.IssuedAfter.IsZero() && !when.IsZero() && !when.After(d.IssuedAfter):
 		return false

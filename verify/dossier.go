@@ -29,10 +29,8 @@ type dossier struct {
 
 // reading is how much of the evidence is wanted.
 type reading struct {
-	types []policy.Type // what is labelled as one of these is read first
-	// enough reports whether no more is wanted. labelled says that everything was read
-	// that is labelled as one of the types, or not at all.
-	enough func(labelled bool) bool
+	types  []policy.Type // what is labelled as one of these is read first
+	enough func() bool   // reports whether no more is wanted
 }
 
 // complete reads evidence until enough of it or all was read. What is labelled as one of
@@ -43,7 +41,7 @@ func (d *dossier) complete(ctx context.Context, r reading) error {
 		return nil
 	}
 	for i := range d.sources {
-		if r.enough(false) {
+		if r.enough() {
 			return nil
 		}
 		candidates, err := d.candidates(ctx, i)
@@ -87,7 +85,7 @@ func (d *dossier) readAll(ctx context.Context, source int, candidates []Candidat
 			if d.left[source] = list; i == 0 {
 				d.left[source] = slices.Concat(list, rest)
 			}
-			if r.enough(false) {
+			if r.enough() {
 				return true, nil
 			}
 			if d.read() >= d.limits.Pieces {
@@ -101,9 +99,7 @@ func (d *dossier) readAll(ctx context.Context, source int, candidates []Candidat
 			}
 		}
 		if d.left[source] = nil; i == 0 {
-			if d.left[source] = rest; r.enough(true) {
-				return true, nil
-			}
+			d.left[source] = rest
 		}
 	}
 	return false, nil

@@ -23,7 +23,7 @@ func Find(ctx context.Context, subject oci.Subject, sources []Source, root trust
 		on: subject.Digest(), sources: sources, limits: Limits{}.withDefaults(),
 		assessor: &assessor{root: root, policy: p, subject: subject, now: time.Now()},
 	}
-	if err := d.complete(ctx, reading{types, func(bool) bool { return enough(d.all()) }}); err != nil {
+	if err := d.complete(ctx, reading{types, func() bool { return enough(d.all()) }}); err != nil {
 		return nil, err
 	}
 	found := d.all()

@@ -45,7 +45,24 @@ func (s *assessor) checkCertified(a *assessment, evidence signed) {
 		func(i trust.Instance) bool { return len(s.identitiesOf(cert, i)) > 0 })
 	a.adopt(h)
 	s.checkIdentity(a, cert, h.instance)
-	a.principals = []string{principalKey(key), fmt.Sprintf("identity %q of %q by %q", cert.Identity, cert.Issuer, authorityOf(h.instance))}
+	a.principals = []string{principalKey(key), fmt.Sprintf("identity %q of %q", cert.Identity, cert.Issuer)}
+	a.bounded = cert.X509.NotAfter.Sub(cert.X509.NotBefore) <= maxBounded
+	s.otherNames(a, cert, evidence, h)
+}
+
+// maxBounded is the longest life of a certificate that tells when it was used.
+const maxBounded = 24 * time.Hour
+
+// otherNames notes the names that the signer has by the word of other instances: what is
+// denied under one of them is denied.
+func (s *assessor) otherNames(a *assessment, cert *bundle.Certificate, evidence signed, heard hearing) {
+	for _, i := range s.root.Instances {
+		if names := s.identitiesOf(cert, i); len(names) > 0 && authorityOf(i) != authorityOf(heard.instance) && s.hearCertificate(i, cert, evidence).ok {
+			for _, identity := range names {
+				a.trustedAs(identity.Name)
+			}
+		}
+	}
 }
 
 // readCertificates reads the signer's certificate. Others may come with it and are not

@@ -179,8 +179,10 @@ func TestSigners(t *testing.T) {
 			c.ciSays(signature.Type, "{}", nil)
 			c.ciSays(signature.Type, "{ }", nil)
 		}, rule: "signatures: [{by: [alice, ci], atLeast: 2}]", verdict: verify.ErrRejected},
-		{name: "old enough", arrange: func(c *court) { c.stamped(c.alice, signature.Type, "{}", 23*time.Hour) }, rule: "signatures: [{maxAge: 24h}]"},
-		{name: "too old", arrange: func(c *court) { c.stamped(c.alice, signature.Type, "{}", 25*time.Hour) }, rule: "signatures: [{maxAge: 24h}]", verdict: verify.ErrRejected, cause: "age"},
+		{name: "young enough", arrange: func(c *court) { c.ciSays(signature.Type, "{}", nil) }, rule: "signatures: [{maxAge: 25h}]"},
+		{name: "too old", arrange: func(c *court) { c.ciSays(signature.Type, "{}", nil) }, rule: "signatures: [{maxAge: 23h}]", verdict: verify.ErrRejected, cause: "age: it is of"},
+		{name: "a key's signature, stamped again", arrange: func(c *court) { c.stamped(c.alice, signature.Type, "{}", time.Hour) }, rule: "signatures: [{maxAge: 24h}]",
+			verdict: verify.ErrRejected, cause: "stamped again"},
 		{name: "of no known time", arrange: both, rule: "signatures: [{maxAge: 24h}]", verdict: verify.ErrRejected, cause: "sign it with a timestamp"},
 	})
 }
@@ -245,7 +247,8 @@ func TestDenials(t *testing.T) {
 		{name: "signer by another name", arrange: func(c *court) { c.vouch(c.alice, c.amd64, signature) }, rule: any2, more: deny("signer: alias"), verdict: verify.ErrRejected},
 		{name: "presence rejects nothing", arrange: both, rule: any2, more: deny("signer: alice")},
 		{name: "before a date", arrange: func(c *court) { c.stamped(c.alice, signature.Type, "{}", 48*time.Hour) }, rule: any2, more: deny("issuedBefore: DAY"), verdict: verify.ErrRejected},
-		{name: "not before a date", arrange: func(c *court) { c.stamped(c.alice, signature.Type, "{}", time.Hour) }, rule: any2, more: deny("issuedBefore: DAY")},
+		{name: "not before a date", arrange: func(c *court) { c.ciSays(signature.Type, "{}", nil) }, rule: any2, more: deny("issuedBefore: DAY")},
+		{name: "before a date, stamped again", arrange: func(c *court) { c.stamped(c.alice, signature.Type, "{}", time.Hour) }, rule: any2, more: deny("issuedBefore: DAY"), verdict: verify.ErrRejected},
 		{name: "after a date", arrange: func(c *court) { c.stamped(c.alice, signature.Type, "{}", time.Hour) }, rule: any2, more: deny("issuedAfter: DAY"), verdict: verify.ErrRejected},
 		{name: "not after a date", arrange: func(c *court) { c.stamped(c.alice, signature.Type, "{}", 48*time.Hour) }, rule: any2, more: deny("issuedAfter: DAY")},
 		{name: "undated", arrange: both, rule: any2, more: deny("issuedAfter: DAY"), verdict: verify.ErrRejected},
@@ -301,12 +304,18 @@ func TestSBOMRules(t *testing.T) {
 			c.says(c.mallory, typeSPDX, bad)
 		}, rule: banned},
 		{name: "replaced", arrange: func(c *court) {
-			c.stamped(c.alice, typeSPDX, bad, 48*time.Hour)
-			c.stamped(c.alice, typeSPDX, clean, time.Hour)
+			c.ciSays(typeSPDX, bad, nil)
+			c.sigstore.Advance(time.Hour)
+			c.ciSays(typeSPDX, clean, nil)
 		}, rule: banned},
 		{name: "replaced by a worse one", arrange: func(c *court) {
-			c.stamped(c.alice, typeSPDX, clean, 48*time.Hour)
-			c.stamped(c.alice, typeSPDX, bad, time.Hour)
+			c.ciSays(typeSPDX, clean, nil)
+			c.sigstore.Advance(time.Hour)
+			c.ciSays(typeSPDX, bad, nil)
+		}, rule: banned, verdict: verify.ErrRejected},
+		{name: "an older clean one, stamped again", arrange: func(c *court) {
+			c.stamped(c.alice, typeSPDX, bad, 24*time.Hour)
+			c.stamped(c.alice, typeSPDX, clean, time.Hour)
 		}, rule: banned, verdict: verify.ErrRejected},
 		{name: "nobody says which is newer", arrange: func(c *court) {
 			c.says(c.alice, typeSPDX, bad)
@@ -321,6 +330,12 @@ func TestSBOMRules(t *testing.T) {
 		{name: "allowed", arrange: func(c *court) { c.says(c.alice, typeSPDX, clean) }, rule: "sbom: {packages: {allowed: [{package: 'good*'}]}}"},
 		{name: "banned licence", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1 AGPL-3.0-only")) }, rule: "sbom: {licences: {banned: ['AGPL-*']}}",
 			verdict: verify.ErrRejected, cause: "AGPL-3.0-only"},
+		{name: "banned in a licence that is no expression", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1 MIT, AGPL-3.0-only")) }, rule: "sbom: {licences: {banned: ['AGPL-*']}}",
+			verdict: verify.ErrRejected, cause: "AGPL-3.0-only"},
+		{name: "one side of OR is banned", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1 MIT OR AGPL-3.0-only")) }, rule: "sbom: {licences: {banned: ['AGPL-*']}}"},
+		{name: "packages under another case", arrange: func(c *court) {
+			c.says(c.alice, typeSPDX, strings.Replace(bad, `"packages"`, `"Packages":[],"packages"`, 1))
+		}, rule: banned, verdict: verify.ErrRejected},
 		{name: "unstated licence", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1")) }, rule: "sbom: {licences: {allowed: [MIT]}}", verdict: verify.ErrRejected, cause: "states no licence"},
 		{name: "unstated licence allowed", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1")) }, rule: "sbom: {licences: {allowed: [MIT], allowUnstated: true}}"},
 	})
@@ -512,6 +527,18 @@ func TestVulnerabilityRules(t *testing.T) {
 			c.says(c.alice, typeVuln, `{"scanner":{"uri":"x","result":{"runs":[{"tool":{"driver":{"rules":[{"id":"CVE-7","properties":{"security-severity":"7.1"}}]}},"results":[{"ruleId":"CVE-7"}]}]}},"metadata":{"scanFinishedOn":"2022-11-21T00:00:00Z"}}`)
 		}, rule: rule, verdict: verify.ErrRejected, cause: "CVE-7 (high)"},
 		{name: "none", rule: rule, verdict: verify.ErrMissing},
+		{name: "an advisory about two, and one is accepted", arrange: func(c *court) {
+			c.says(c.alice, typeVuln, `{"scanner":{"uri":"x","result":{"matches":[{"vulnerability":{"id":"ALAS-1","severity":"High"},"relatedVulnerabilities":[{"id":"CVE-1"},{"id":"CVE-2"}]}]}},"metadata":{"scanFinishedOn":"2022-11-21T00:00:00Z"}}`)
+		}, rule: strings.Replace(rule, "severity", "accept: [{id: CVE-1}], severity", 1), verdict: verify.ErrRejected, cause: "ALAS-1"},
+		{name: "a VEX product that is a package", arrange: all(scans(alice, day, evil), func(c *court) {
+			c.says(c.bob, typeVEX, vexOf("not_affected", "CVE-1", "", object{"@id": "pkg:npm/unrelated@1"}))
+		}), rule: rule, verdict: verify.ErrRejected},
+		{name: "no results", arrange: func(c *court) {
+			c.says(c.alice, typeVuln, `{"scanner":{"uri":"x","result":{"runs":[{"results":null}]}},"metadata":{"scanFinishedOn":"2022-11-21T00:00:00Z"}}`)
+		}, rule: rule, verdict: verify.ErrRejected, cause: "scan"},
+		{name: "no number", arrange: func(c *court) {
+			c.says(c.alice, typeVulns, `{"scanner":{"uri":"x","result":[{"id":"CVE-9","severity":[{"score":"NaN"},{"score":"0"}]}]},"metadata":{"scanFinishedOn":"2022-11-21T00:00:00Z"}}`)
+		}, rule: rule, verdict: verify.ErrRejected, cause: "CVE-9"},
 	})
 }
 
@@ -537,6 +564,23 @@ func TestVerdictRules(t *testing.T) {
 		return func(c *court) { c.says(c.gate, typeVSA, summaryOf(change)) }
 	}
 	failed := func(s object) { s["verificationResult"] = "FAILED" }
+	aged := strings.Replace(rule, "by", "maxAge: 24h, by", 1)
+	stamped := func(said, seen time.Duration, change func(s object)) func(*court) {
+		return func(c *court) {
+			c.stamped(c.gate, typeVSA, summaryOf(func(s object) {
+				if s["timeVerified"] = c.now.Add(-said); change != nil {
+					change(s)
+				}
+			}), seen)
+		}
+	}
+	all := func(steps ...func(*court)) func(*court) {
+		return func(c *court) {
+			for _, step := range steps {
+				step(c)
+			}
+		}
+	}
 	runAll(t, []ruling{
 		{name: "passed", arrange: gate(nil), rule: rule},
 		{name: "failed", arrange: gate(failed), rule: rule, verdict: verify.ErrRejected, cause: "FAILED"},
@@ -546,22 +590,63 @@ func TestVerdictRules(t *testing.T) {
 		{name: "by another verifier's name", arrange: gate(func(s object) { s["verifier"] = object{"id": "https://example.com/other"} }), rule: rule, verdict: verify.ErrRejected, cause: "is not trusted to be"},
 		{name: "by a signer", arrange: func(c *court) { c.says(c.alice, typeVSA, summaryOf(nil)) }, rule: rule, verdict: verify.ErrRejected, cause: "of whom this is not asked"},
 		{name: "of a lower level", arrange: gate(func(s object) { s["verifiedLevels"] = []string{"SLSA_BUILD_LEVEL_1"} }), rule: rule, verdict: verify.ErrRejected, cause: "SLSA_BUILD_LEVEL_1"},
-		{name: "too old", arrange: func(c *court) { c.stamped(c.gate, typeVSA, summaryOf(nil), 48*time.Hour) }, rule: strings.Replace(rule, "by", "maxAge: 24h, by", 1), verdict: verify.ErrRejected, cause: "age"},
-		{name: "new enough", arrange: func(c *court) { c.stamped(c.gate, typeVSA, summaryOf(nil), time.Hour) }, rule: strings.Replace(rule, "by", "maxAge: 24h, by", 1)},
-		{name: "a newer one failed", arrange: func(c *court) {
-			c.stamped(c.gate, typeVSA, summaryOf(nil), 48*time.Hour)
-			c.stamped(c.gate, typeVSA, summaryOf(failed), time.Hour)
-		}, rule: rule, verdict: verify.ErrRejected, cause: "the newest verdict"},
-		{name: "an older one failed", arrange: func(c *court) {
-			c.stamped(c.gate, typeVSA, summaryOf(failed), 48*time.Hour)
-			c.stamped(c.gate, typeVSA, summaryOf(nil), time.Hour)
-		}, rule: rule},
+		{name: "too old", arrange: stamped(48*time.Hour, 48*time.Hour, nil), rule: aged, verdict: verify.ErrRejected, cause: "age"},
+		{name: "new enough", arrange: stamped(time.Hour, time.Hour, nil), rule: aged},
+		{name: "an old one, stamped again", arrange: stamped(48*time.Hour, time.Hour, nil), rule: aged, verdict: verify.ErrRejected, cause: "age"},
+		{name: "new by its own word, stamped long ago", arrange: stamped(time.Hour, 48*time.Hour, nil), rule: aged, verdict: verify.ErrRejected, cause: "age"},
+		{name: "nobody says how old", arrange: gate(nil), rule: aged, verdict: verify.ErrRejected, cause: "age"},
+		{name: "a newer one failed", arrange: all(stamped(48*time.Hour, 48*time.Hour, nil), stamped(time.Hour, time.Hour, failed)), rule: rule, verdict: verify.ErrRejected, cause: "the newest verdict"},
+		{name: "a newer one failed, and the older was stamped again", arrange: all(stamped(48*time.Hour, time.Minute, nil), stamped(24*time.Hour, 24*time.Hour, failed)), rule: rule,
+			verdict: verify.ErrRejected, cause: "the newest verdict"},
+		{name: "a newer one failed, without a stamp", arrange: all(stamped(20*time.Hour, 20*time.Hour, nil), func(c *court) {
+			c.says(c.gate, typeVSA, summaryOf(func(s object) { failed(s); s["timeVerified"] = c.now.Add(-time.Hour) }))
+		}), rule: aged, verdict: verify.ErrRejected, cause: "the newest verdict"},
+		{name: "an older one failed", arrange: all(stamped(48*time.Hour, 48*time.Hour, failed), stamped(time.Hour, time.Hour, nil)), rule: rule},
+		{name: "a newer one failed, under another label", arrange: all(stamped(48*time.Hour, 48*time.Hour, nil), func(c *court) {
+			p := attest.Predicate{Type: typeVSA, JSON: []byte(summaryOf(func(s object) { failed(s); s["timeVerified"] = c.now.Add(-time.Hour) }))}
+			c.attach(c.amd64, c.signed(c.gate, bundle.PayloadType, c.payload(c.amd64, p)), typeSPDX)
+		}), rule: rule, verdict: verify.ErrRejected},
 		{name: "one of the same time failed", arrange: func(c *court) {
 			gate(nil)(c)
 			gate(failed)(c)
 		}, rule: rule, verdict: verify.ErrRejected},
 		{name: "denied", arrange: gate(nil), rule: rule, more: "deny: [{signer: gate, reason: gone}]\n", verdict: verify.ErrRejected, cause: "gone"},
 	})
+}
+
+// TestPlacesOfWhatMustNotBe: what speaks against an image speaks wherever it stands.
+func TestPlacesOfWhatMustNotBe(t *testing.T) {
+	verdict := "verdict: {by: [gate], policy: '" + policyDigest + "'}"
+	put := func(c *court, by *sign.KeySigner, on oci.Subject, kind, predicate string) {
+		c.vouch(by, on, attest.Predicate{Type: kind, JSON: []byte(predicate)})
+	}
+	for name, run := range map[string]struct {
+		rule    string
+		arrange func(c *court)
+		want    error
+	}{
+		"verdicts on the platforms only": {verdict, func(c *court) {
+			put(c, c.gate, c.amd64, typeVSA, summaryOf(nil))
+			put(c, c.gate, c.arm64, typeVSA, summaryOf(nil))
+		}, verify.ErrMissing},
+		"a banned package on a platform, none on the index": {"sbom: {acceptOnIndex: true, packages: {banned: [{package: evil}]}}", func(c *court) {
+			put(c, c.alice, c.index, typeSPDX, sbomOf("pkg:npm/good@1"))
+			put(c, c.alice, c.arm64, typeSPDX, sbomOf("pkg:npm/evil@1"))
+		}, verify.ErrRejected},
+		"none anywhere": {"sbom: {acceptOnIndex: true, packages: {banned: [{package: evil}]}}", func(c *court) {
+			put(c, c.alice, c.index, typeSPDX, sbomOf("pkg:npm/good@1"))
+		}, nil},
+		"a finding on a platform, none on the index": {"vulnerabilities: {acceptOnIndex: true, severity: high}", func(c *court) {
+			put(c, c.alice, c.index, typeVuln, scanOf(c.now.Add(-48*time.Hour)))
+			put(c, c.alice, c.amd64, typeVuln, scanOf(c.now.Add(-time.Hour), "CVE-1 Critical pkg:npm/a@1"))
+		}, verify.ErrRejected},
+	} {
+		c := newCourt(t)
+		run.arrange(c)
+		if _, report, err := c.file(c.index, "rules: [{subjects: ['**'], "+run.rule+"}]\n", ""); !errors.Is(err, run.want) || run.want == nil && err != nil {
+			t.Errorf("%s: %v, want %v\n%s", name, err, run.want, dump(report))
+		}
+	}
 }
 
 // TestUnreadAndTheNewest: where the newest decides, what could not be read might be it.

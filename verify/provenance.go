@@ -73,7 +73,7 @@ type provenanceV02 struct {
 		Parameters json.RawMessage `json:"parameters"`
 	} `json:"invocation"`
 	Metadata struct {
-		BuildInvocationID string    `json:"buildInvocationId"`
+		BuildInvocationID string    `json:"buildInvocationID"`
 		BuildStartedOn    time.Time `json:"buildStartedOn"`
 		BuildFinishedOn   time.Time `json:"buildFinishedOn"`
 	} `json:"metadata"`
@@ -90,7 +90,7 @@ func ParseBuild(predicateType string, predicate []byte) (*Build, error) {
 		return parseBuildV1(predicate)
 	}
 	var p provenanceV02
-	if err := json.Unmarshal(predicate, &p); err != nil {
+	if err := bundle.Decode(predicate, &p); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProvenance, err)
 	}
 	b := &Build{Builder: p.Builder.ID, BuildType: p.BuildType, Path: p.Invocation.ConfigSource.EntryPoint, Invocation: p.Metadata.BuildInvocationID,
@@ -107,7 +107,7 @@ func ParseBuild(predicateType string, predicate []byte) (*Build, error) {
 
 func parseBuildV1(predicate []byte) (*Build, error) {
 	var p provenanceV1
-	if err := json.Unmarshal(predicate, &p); err != nil {
+	if err := bundle.Decode(predicate, &p); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProvenance, err)
 	}
 	d, r := p.BuildDefinition, p.RunDetails
@@ -133,7 +133,11 @@ func (b *Build) complete() error {
 // workflow (GitHub), source (slsa-github-generator, Google Cloud Build and others),
 // configSource (buildkit).
 func (b *Build) readSource() {
-	var workflow struct{ Repository, Ref, Path string }
+	var workflow struct {
+		Repository string `json:"repository"`
+		Ref        string `json:"ref"`
+		Path       string `json:"path"`
+	}
 	if b.only("workflow", &workflow, "repository", "ref", "path") {
 		b.Source, _ = splitSource(workflow.Repository)
 		b.Ref, b.Path = workflow.Ref, workflow.Path
@@ -146,10 +150,10 @@ func (b *Build) readSource() {
 	}
 	for _, key := range []string{"source", "configSource"} {
 		var described struct {
-			URI    string
-			Digest map[string]string
-			Path   string
-			Ref    string
+			URI    string            `json:"uri"`
+			Digest map[string]string `json:"digest"`
+			Path   string            `json:"path"`
+			Ref    string            `json:"ref"`
 		}
 		if b.only(key, &described, "uri", "digest", "path", "ref") {
 			b.Source, b.Ref = splitSource(described.URI)
@@ -166,7 +170,7 @@ func (b *Build) readSource() {
 // other members.
 func (b *Build) only(key string, into any, members ...string) bool {
 	raw, there := b.Parameters[key]
-	if !there || json.Unmarshal(raw, into) != nil {
+	if !there || bundle.Decode(raw, into) != nil {
 		return false
 	}
 	var all map[string]json.RawMessage
@@ -190,8 +194,11 @@ func splitSource(uri string) (repository, ref string) {
 		path, ref, _ = cutVersion(path)
 		uri = scheme + "://" + host + "/" + path
 	}
+	if ref != "" && fragment != "" { // which of them was built is anybody's guess
+		return "", ""
+	}
 	if ref == "" {
-		ref = fragment
+		ref, _, _ = strings.Cut(fragment, ":") // behind it, a folder
 	}
 	return plainURL(uri), ref
 }

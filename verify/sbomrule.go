@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/hallmark-project/hallmark/inventory"
 	"github.com/hallmark-project/hallmark/policy"
@@ -99,12 +100,32 @@ func licenceFault(p inventory.Component, rule *policy.SBOM) string {
 		if !inventory.Satisfies(expression, func(id string) bool { return !one(rule.BannedLicences, id) }) {
 			return fmt.Sprintf("%s has the banned licence %s", titleOf(p), expression)
 		}
+		if word := bannedWord(expression, func(id string) bool { return one(rule.BannedLicences, id) }); word != "" {
+			return fmt.Sprintf("%s has the licence %q, which is no expression that can be read and names the banned %s", titleOf(p), expression, word)
+		}
 		if len(rule.AllowedLicences) > 0 && !inventory.Satisfies(expression, func(id string) bool { return one(rule.AllowedLicences, id) }) {
 			return fmt.Sprintf("%s has the licence %s, which is none of those that are allowed", titleOf(p), expression)
 		}
 	}
 	if len(p.Licences) == 0 && len(rule.AllowedLicences) > 0 && !rule.UnstatedLicences {
 		return titleOf(p) + " states no licence"
+	}
+	return ""
+}
+
+// bannedWord is a banned word in a licence that is no expression: there, nobody can tell
+// what one may choose.
+func bannedWord(expression string, banned func(id string) bool) string {
+	if ids := inventory.LicenceIDs(expression); len(ids) != 1 || ids[0] != strings.TrimSpace(expression) {
+		return "" // it was read as an expression
+	}
+	words := strings.FieldsFunc(expression, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(".+:-", r)
+	})
+	for _, word := range words {
+		if banned(word) {
+			return word
+		}
 	}
 	return ""
 }
@@ -129,7 +150,7 @@ func (d *dossier) replaced(old *assessment, requirement int) bool {
 	for i := range d.assessed {
 		a := &d.assessed[i]
 		same := a.contents[requirement] != nil && a.predicateType == old.predicateType && samePerson(a, old)
-		if same && !old.signer.When().IsZero() && a.signer.When().After(old.signer.When()) {
+		if same && a.bounded && !old.signer.When().IsZero() && a.signer.When().After(old.signer.When()) {
 			return true
 		}
 	}

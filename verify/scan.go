@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,8 @@ type scan struct {
 type finding struct {
 	id       string
 	aliases  []string
-	severity string // one of [policy.Severities], or empty if nobody says
+	severity string // one of [policy.Severities], the worst that was said, or empty
+	unknown  bool   // somebody says a severity that cannot be read, or nobody says any
 	purl     string
 }
 
@@ -54,7 +56,7 @@ type scanDocument struct {
 
 func parseScan(predicateType string, predicate []byte) (*scan, error) {
 	var doc scanDocument
-	if err := json.Unmarshal(predicate, &doc); err != nil {
+	if err := bundle.Decode(predicate, &doc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrScan, err)
 	}
 	if doc.Metadata.ScanFinishedOn.IsZero() {
@@ -86,10 +88,10 @@ func inTotoFindings(raw json.RawMessage) (out []finding, err error) {
 			ID string `json:"id"`
 		} `json:"vulnerability"`
 	}
-	if len(raw) == 0 {
+	if nothing(raw) {
 		return nil, fmt.Errorf("%w: it has no result", ErrScan)
 	}
-	if err := json.Unmarshal(raw, &list); err != nil {
+	if err := bundle.Decode(raw, &list); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrScan, err)
 	}
 	for _, one := range list {
@@ -97,8 +99,10 @@ func inTotoFindings(raw json.RawMessage) (out []finding, err error) {
 		if f.id == "" {
 			f.id = one.Vulnerability.ID
 		}
+		f.unknown = len(one.Severity) == 0
 		for _, s := range one.Severity {
-			f.severity = worseSeverity(f.severity, severityOf(s.Score))
+			severity := severityOf(s.Score)
+			f.severity, f.unknown = worseSeverity(f.severity, severity), f.unknown || severity == ""
 		}
 		for _, a := range one.Annotations {
 			if purl, ok := a["purl"].(string); ok {
@@ -109,6 +113,9 @@ func inTotoFindings(raw json.RawMessage) (out []finding, err error) {
 	}
 	return out, named(out)
 }
+
+// nothing reports whether a member is not there, or null.
+func nothing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 func named(list []finding) error {
 	for _, f := range list {
@@ -127,11 +134,11 @@ func scannerFindings(raw json.RawMessage) ([]finding, error) {
 		return nil, fmt.Errorf("%w: its result is no document of a scanner that this program knows: %w", ErrScan, err)
 	}
 	switch {
-	case members["matches"] != nil:
+	case !nothing(members["matches"]):
 		return grypeFindings(members["matches"])
-	case members["runs"] != nil:
+	case !nothing(members["runs"]):
 		return sarifFindings(members["runs"])
-	case members["Results"] != nil || members["SchemaVersion"] != nil && members["ArtifactName"] != nil:
+	case !nothing(members["Results"]) || members["SchemaVersion"] != nil && members["ArtifactName"] != nil: // trivy writes null for none
 		return trivyFindings(members["Results"])
 	}
 	return nil, fmt.Errorf("%w: its result is none of grype's JSON, trivy's JSON and SARIF", ErrScan)
@@ -150,11 +157,12 @@ func grypeFindings(raw json.RawMessage) (out []finding, err error) {
 			PURL string `json:"purl"`
 		} `json:"artifact"`
 	}
-	if err := json.Unmarshal(raw, &list); err != nil {
+	if err := bundle.Decode(raw, &list); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrScan, err)
 	}
 	for _, m := range list {
 		f := finding{id: m.Vulnerability.ID, severity: severityOf(m.Vulnerability.Severity), purl: m.Artifact.PURL}
+		f.unknown = f.severity == ""
 		for _, r := range m.Related {
 			f.aliases = append(f.aliases, r.ID)
 		}
@@ -176,12 +184,13 @@ func trivyFindings(raw json.RawMessage) (out []finding, err error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
 	}
-	if err := json.Unmarshal(raw, &list); err != nil {
+	if err := bundle.Decode(raw, &list); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrScan, err)
 	}
 	for _, target := range list {
 		for _, v := range target.Vulnerabilities {
-			out = append(out, finding{id: v.ID, severity: severityOf(v.Severity), purl: v.Package.PURL})
+			severity := severityOf(v.Severity)
+			out = append(out, finding{id: v.ID, severity: severity, unknown: severity == "", purl: v.Package.PURL})
 		}
 	}
 	return out, named(out)
@@ -200,20 +209,25 @@ func sarifFindings(raw json.RawMessage) (out []finding, err error) {
 				} `json:"rules"`
 			} `json:"driver"`
 		} `json:"tool"`
-		Results []struct {
+		Results *[]struct {
 			RuleID string `json:"ruleId"`
 		} `json:"results"`
 	}
-	if err := json.Unmarshal(raw, &runs); err != nil {
+	if err := bundle.Decode(raw, &runs); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrScan, err)
 	}
 	for _, run := range runs {
+		if run.Results == nil {
+			return nil, fmt.Errorf("%w: a run of its SARIF has no results", ErrScan)
+		}
 		severities := map[string]string{}
 		for _, rule := range run.Tool.Driver.Rules {
-			severities[rule.ID] = severityOf(fmt.Sprint(rule.Properties.Severity))
+			if severities[rule.ID] = severityOf(fmt.Sprint(rule.Properties.Severity)); severities[rule.ID] == "none" {
+				severities[rule.ID] = "" // how scanners write that they do not know
+			}
 		}
-		for _, r := range run.Results {
-			out = append(out, finding{id: r.RuleID, severity: severities[r.RuleID]})
+		for _, r := range *run.Results {
+			out = append(out, finding{id: r.RuleID, severity: severities[r.RuleID], unknown: severities[r.RuleID] == ""})
 		}
 	}
 	return out, named(out)
@@ -236,7 +250,7 @@ func severityOf(text string) string {
 	}
 	score, err := strconv.ParseFloat(text, 64)
 	switch {
-	case err != nil || score < 0 || score > 10:
+	case err != nil || math.IsNaN(score) || score < 0 || score > 10:
 		return ""
 	case score >= 9:
 		return "critical"
@@ -336,7 +350,7 @@ func (d *dossier) unexcused(a *assessment, requirement int, r *policy.Requiremen
 	exemptions := d.exemptions(requirement)
 	for _, f := range a.contents[requirement].scanned.findings {
 		switch {
-		case f.severity == "" && rule.AcceptUnknown, f.severity != "" && slices.Index(order, f.severity) < slices.Index(order, rule.Severity):
+		case slices.Index(order, f.severity) < slices.Index(order, rule.Severity) && (!f.unknown || rule.AcceptUnknown):
 		case acceptedFinding(rule.Accepted, f, d.assessor.now), exemptions.excuse(f):
 			excused++
 		default:
@@ -347,12 +361,18 @@ func (d *dossier) unexcused(a *assessment, requirement int, r *policy.Requiremen
 }
 
 func acceptedFinding(list []policy.AcceptedFinding, f finding, now time.Time) bool {
-	return slices.ContainsFunc(list, func(a policy.AcceptedFinding) bool {
-		return f.is(a.ID) && (a.Until.IsZero() || now.Before(a.Until))
+	return f.under(func(name string) bool {
+		return slices.ContainsFunc(list, func(a policy.AcceptedFinding) bool {
+			return strings.EqualFold(a.ID, name) && (a.Until.IsZero() || now.Before(a.Until))
+		})
 	})
 }
 
-// is reports whether a name is one of the finding's.
-func (f finding) is(id string) bool {
-	return strings.EqualFold(f.id, id) || slices.ContainsFunc(f.aliases, func(alias string) bool { return strings.EqualFold(alias, id) })
+// under reports whether something holds of a finding: of its own name, or of all the
+// others that it goes by. An advisory about several vulnerabilities is not done with one.
+func (f finding) under(holds func(name string) bool) bool {
+	if holds(f.id) {
+		return true
+	}
+	return len(f.aliases) > 0 && !slices.ContainsFunc(f.aliases, func(name string) bool { return !holds(name) })
 }

@@ -181,22 +181,27 @@ func pair(people []person, i int, by []string, paired map[string]int, tried map[
 }
 
 // settled reports whether a requirement is met for good, whatever else there may be.
-func (d *dossier) settled(requirement int, labelled bool) bool {
-	r := &d.assessor.policy.Requirements[requirement]
-	switch {
-	case r.Vulnerabilities != nil, r.SBOM.Bans():
-		return false
-	case r.Verdict != nil && !labelled:
-		return false // a newer one may say otherwise
-	}
-	return d.standing(requirement).met
+func (d *dossier) settled(requirement int) bool {
+	return !final(&d.assessor.policy.Requirements[requirement]) && d.standing(requirement).met
+}
+
+// final reports whether a requirement asks what the newest says, or that nothing says
+// something: that is known when everything was read.
+func final(r *policy.Requirement) bool {
+	return r.Vulnerabilities != nil || r.SBOM.Bans() || r.Verdict != nil
+}
+
+// vetoes reports whether something on this digest speaks against a requirement that
+// another place meets.
+func (d *dossier) vetoes(requirement int) bool {
+	s := d.standing(requirement)
+	return !s.met && s.cause != "" || len(d.unread) > 0
 }
 
 // met reports whether a requirement is met by everything that had to be read for it.
 func (d *dossier) met(requirement int) bool {
 	r := &d.assessor.policy.Requirements[requirement]
-	final := r.Vulnerabilities != nil || r.SBOM.Bans() || r.Verdict != nil
-	return d.standing(requirement).met && (!final || len(d.unread) == 0)
+	return d.standing(requirement).met && (!final(r) || len(d.unread) == 0 && d.exhausted)
 }
 
 // state is what the evidence on this digest says for a requirement that is met.

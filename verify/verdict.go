@@ -1,13 +1,13 @@
 package verify
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/policy"
 )
 
@@ -43,44 +43,59 @@ var ErrSummary = errors.New("the verdict cannot be read")
 // judgment is a verdict as it is weighed.
 type judgment struct {
 	result string
-	levels []string
-	at     time.Time // trusted
-	said   time.Time // by the verifier
+	at     time.Time
 }
 
 // checkVerdict checks that a verdict is by the verifier that the policy means, on the
 // policy and about the resource that are asked for. Which one is the newest, and what
-// it says, is weighed with the others.
-func checkVerdict(c *content, rule *policy.Verdict, a *assessment, predicate []byte) {
-	var s Summary
-	if err := json.Unmarshal(predicate, &s); err != nil {
+// it says, is weighed with the others; one that is too old may still take another back.
+func (s *assessor) checkVerdict(c *content, r *policy.Requirement, a *assessment, predicate []byte) {
+	var summary Summary
+	if err := bundle.Decode(predicate, &summary); err != nil {
 		c.check(CheckVerdict, "", fmt.Errorf("%w: %w", ErrSummary, err))
 		return
 	}
-	c.check(CheckVerdict, "verifier", verifierOf(rule, a, s))
+	rule := r.Verdict
+	meant := c.check(CheckVerdict, "verifier", verifierOf(rule, a, summary))
 	var err error
-	if have := "sha256:" + s.Policy.Digest["sha256"]; have != rule.PolicyDigest {
-		err = fmt.Errorf("it is on the policy %s", have)
+	if have := summary.Policy.Digest["sha256"]; have == "" || "sha256:"+have != rule.PolicyDigest {
+		err = fmt.Errorf("it is on the policy sha256:%s", have)
 	}
-	c.check(CheckVerdict, "policy "+rule.PolicyDigest, err)
-	if err = nil; rule.Resource != "" && s.ResourceURI != rule.Resource {
-		err = fmt.Errorf("it is about %q", s.ResourceURI)
+	meant = c.check(CheckVerdict, "policy "+rule.PolicyDigest, err) && meant
+	if err = nil; rule.Resource != "" && summary.ResourceURI != rule.Resource {
+		err = fmt.Errorf("it is about %q", summary.ResourceURI)
 	}
-	c.check(CheckVerdict, "resource "+rule.Resource, err)
-	if !c.ok {
+	if meant = c.check(CheckVerdict, "resource "+rule.Resource, err) && meant; !meant {
 		return
 	}
-	c.verdict = &judgment{s.Result, s.Levels, a.signer.When(), s.TimeVerified}
-	if s.Result != ResultPassed {
-		c.check(CheckVerdict, ResultPassed, fmt.Errorf("the verdict is %q", s.Result))
+	c.verdict = newJudgment(summary, a)
+	if summary.Result != ResultPassed {
+		c.check(CheckVerdict, ResultPassed, fmt.Errorf("the verdict is %q", summary.Result))
 		return
 	}
 	c.check(CheckVerdict, ResultPassed, nil)
+	if r.MaxAge > 0 {
+		when := c.verdict.at
+		if a.signer.When().IsZero() {
+			when = time.Time{}
+		}
+		c.check(CheckAge, ageAgainst(r.MaxAge), tooOld(when, r.MaxAge, s.now))
+	}
 	for _, level := range rule.Levels {
-		if !slices.Contains(s.Levels, level) {
-			c.check(CheckVerdict, level, fmt.Errorf("it verified %s", strings.Join(s.Levels, ", ")))
+		if !slices.Contains(summary.Levels, level) {
+			c.check(CheckVerdict, level, fmt.Errorf("it verified %s", strings.Join(summary.Levels, ", ")))
 		}
 	}
+}
+
+// newJudgment dates a verdict by what its verifier says, or by trusted time where that is
+// earlier: a stamp can be had again later, the word of the verifier cannot.
+func newJudgment(s Summary, a *assessment) *judgment {
+	j := &judgment{result: s.Result, at: s.TimeVerified}
+	if signed := a.signer.When(); !signed.IsZero() && signed.Before(j.at) {
+		j.at = signed
+	}
+	return j
 }
 
 // verifierOf compares the id that the verdict names with that of whoever signed it.
@@ -88,22 +103,23 @@ func verifierOf(rule *policy.Verdict, a *assessment, s Summary) error {
 	if len(rule.Verifiers) == 0 {
 		return nil
 	}
+	as := ""
 	for _, name := range a.names {
-		if id, known := rule.Verifiers[name]; known && (id == "" || id == s.Verifier.ID) {
-			return nil
+		id, known := rule.Verifiers[name]
+		if !known {
+			return fmt.Errorf("its signer is trusted as %s too, which is no verifier here: the roles are apart", name)
 		}
+		if id == "" || id == s.Verifier.ID {
+			as = name
+		}
+	}
+	if as != "" {
+		return nil
 	}
 	return fmt.Errorf("it names the verifier %q, which its signer, %s, is not trusted to be", s.Verifier.ID, a.signer.Name())
 }
 
-// newer orders verdicts: by trusted time, and where one has none, by what the verifiers
-// themselves say.
-func (j *judgment) newer(than *judgment) bool {
-	if !j.at.IsZero() && !than.at.IsZero() && !j.at.Equal(than.at) {
-		return j.at.After(than.at)
-	}
-	return j.said.After(than.said)
-}
+func (j *judgment) newer(than *judgment) bool { return j.at.After(than.at) }
 
 // weighVerdicts lets the newest verdict decide, whatever it says. Of two of the same
 // time, one that did not pass does.

@@ -167,7 +167,7 @@ type place [][]*dossier
 func (c *trial) places(r *policy.Requirement) place {
 	whole := []*dossier{c.whole}
 	switch {
-	case len(c.platforms) == 0:
+	case len(c.platforms) == 0, r.Verdict != nil: // a verdict is about the whole
 		return place{whole}
 	case r.Type.DescribesPlatform() && (c.policy.AcceptIndexSBOM || r.AcceptOnIndex):
 		return place{c.platforms, whole}
@@ -267,7 +267,7 @@ func (c *trial) read(ctx context.Context) error {
 
 // reading is what has to be read of a digest to know what becomes of requirements.
 func (c *trial) reading(d *dossier, requirements []int) reading {
-	r := reading{enough: func(bool) bool { return false }}
+	r := reading{enough: func() bool { return false }}
 	for _, i := range requirements {
 		r.types = append(r.types, c.policy.Requirements[i].Types()...)
 		if v := c.policy.Requirements[i].Vulnerabilities; v != nil && len(v.VEX) > 0 {
@@ -275,9 +275,9 @@ func (c *trial) reading(d *dossier, requirements []int) reading {
 		}
 	}
 	if !c.readAll {
-		r.enough = func(labelled bool) bool {
+		r.enough = func() bool {
 			for _, i := range requirements {
-				if !d.settled(i, labelled) {
+				if !d.settled(i) {
 					return false
 				}
 			}
@@ -309,13 +309,39 @@ func (c *trial) meet(ctx context.Context, requirement int) (met []*dossier, miss
 			}
 		}
 		if len(bad) == 0 {
-			return good, nil, nil
+			if bad, err = c.vetoed(ctx, requirement, i); err != nil || len(bad) == 0 {
+				return good, nil, err
+			}
+			return nil, bad, nil
 		}
 		if i == 0 || worse(bad, missed) {
 			met, missed = good, bad
 		}
 	}
 	return c.explain(ctx, requirement, met, missed)
+}
+
+// vetoed is what speaks against a requirement in other places than the one that meets it,
+// where nothing may.
+func (c *trial) vetoed(ctx context.Context, requirement, met int) (out []Failure, err error) {
+	r := &c.policy.Requirements[requirement]
+	if !final(r) {
+		return nil, nil
+	}
+	for i, set := range c.places(r) {
+		if i == met {
+			continue
+		}
+		if err := c.completeAll(ctx, set, requirement); err != nil {
+			return nil, err
+		}
+		for _, d := range set {
+			if d.vetoes(requirement) {
+				out = append(out, d.failure(requirement))
+			}
+		}
+	}
+	return out, nil
 }
 
 func (c *trial) completeAll(ctx context.Context, set []*dossier, requirement int) error {

@@ -87,7 +87,7 @@ func (s *assessor) readExemptions(a *assessment, requirement int, r *policy.Requ
 	var doc vexDocument
 	statement, err := bundle.ParseStatement(payload)
 	if err == nil {
-		err = json.Unmarshal(statement.Predicate, &doc)
+		err = bundle.Decode(statement.Predicate, &doc)
 	}
 	if err == nil && len(doc.Statements) > maxExemptions {
 		err = fmt.Errorf("more than %d statements", maxExemptions)
@@ -108,6 +108,9 @@ func (s *assessor) readExemptions(a *assessment, requirement int, r *policy.Requ
 			about = true
 			for _, part := range product.Subcomponents {
 				e.packages = append(e.packages, part.purl())
+			}
+			if id := product.purl(); len(product.Subcomponents) == 0 && strings.HasPrefix(id, "pkg:") && !strings.HasPrefix(id, "pkg:oci/") && !strings.HasPrefix(id, "pkg:docker/") {
+				e.packages = append(e.packages, id) // it is about a package, not about the image
 			}
 		}
 		if about {
@@ -154,23 +157,35 @@ func (d *dossier) exemptions(requirement int) (out exemptions) {
 	return out
 }
 
-// excuse reports whether the newest word on a finding is that it does no harm. Of two of
-// the same time, the one that excuses nothing counts.
+// excuse reports whether the newest word on a finding is that it does no harm.
 func (list exemptions) excuse(f finding) bool {
-	excused := false
+	for _, name := range append([]string{f.id}, f.aliases...) {
+		if known, excused := list.word(name, f.purl); known && !excused {
+			return false
+		}
+	}
+	return f.under(func(name string) bool {
+		_, excused := list.word(name, f.purl)
+		return excused
+	})
+}
+
+// word is the newest word on a vulnerability in a package. Of two of the same time, the
+// one that excuses nothing counts.
+func (list exemptions) word(name, purl string) (known, excused bool) {
 	var at time.Time
 	for _, e := range list {
-		if !slices.ContainsFunc(e.names, func(name string) bool { return name != "" && f.is(name) }) || !e.covers(f.purl) {
+		if !slices.ContainsFunc(e.names, func(one string) bool { return one != "" && strings.EqualFold(one, name) }) || !e.covers(purl) {
 			continue
 		}
 		switch {
-		case e.at.After(at):
-			excused, at = e.excuses, e.at
+		case !known || e.at.After(at):
+			known, excused, at = true, e.excuses, e.at
 		case e.at.Equal(at):
-			excused = e.excuses && (excused || at.IsZero())
+			excused = excused && e.excuses
 		}
 	}
-	return excused
+	return known, excused
 }
 
 // covers compares packages, without what stands behind ? and #.

@@ -45,6 +45,7 @@ type judgement struct {
 
 // bench reads what flags name before anything is judged.
 func (a *App) bench(ctx context.Context, o verifyOptions) (*bench, error) {
+	o.require = verdictByName(o.require)
 	b := &bench{app: a, o: o, now: a.Now(), full: o.output.full()}
 	var err error
 	if b.at, err = parseAt(o.at); err != nil {
@@ -83,6 +84,17 @@ func (b *bench) byFlags(ctx context.Context) (err error) {
 	return nil
 }
 
+// verdictByName calls a verdict vsa, however it was asked for.
+func verdictByName(names []string) []string {
+	out := slices.Clone(names)
+	for i, name := range out {
+		if t, err := policy.ParseType(name); err == nil && t.String() == "vsa" {
+			out[i] = "vsa"
+		}
+	}
+	return out
+}
+
 // contradictions refuses flags that say the same thing as a policy, or that only make
 // sense with one.
 func (o *verifyOptions) contradictions() error {
@@ -94,6 +106,8 @@ func (o *verifyOptions) contradictions() error {
 			return usagef("--verdict signs what a policy decided: give --policy")
 		case o.gate.policy == "" && slices.Contains(o.require, "vsa"):
 			return usagef("--require vsa: a verdict is about a policy: give --policy, or --verdict-policy with its digest")
+		case o.gate.policy != "" && !policy.IsDigest(o.gate.policy):
+			return usagef("--verdict-policy %q: want sha256: and 64 digits, as 'hallmark policy check' prints it", o.gate.policy)
 		}
 		return nil
 	}
@@ -181,11 +195,11 @@ func (b *bench) judge(ctx context.Context, text string) *judgement {
 	if b.keep && t.evidence != nil {
 		v.record = newRecorder(t)
 	}
-	sources, options, err := b.evidence(t)
-	if err != nil {
+	if err := b.plan(v, t); err != nil || v.Verdict == render.NotCovered {
 		return v.end(err)
 	}
-	if err := b.plan(v, t); err != nil || v.Verdict == render.NotCovered {
+	sources, options, err := b.evidence(t, v.plan.Policy.AllowLegacy)
+	if err != nil {
 		return v.end(err)
 	}
 	options.Inspect = v.inspect(b)
@@ -201,7 +215,8 @@ func (b *bench) judge(ctx context.Context, text string) *judgement {
 }
 
 // evidence is where evidence about a subject is looked for, and how it is read.
-func (b *bench) evidence(t *target) ([]verify.Source, verify.Options, error) {
+// Older forms that cannot count are not read, so that nobody can stand in the way with them.
+func (b *bench) evidence(t *target, older bool) ([]verify.Source, verify.Options, error) {
 	options := verify.Options{Now: b.now, Platforms: b.o.platforms, ReadAll: b.full, Limits: verify.Limits{PieceBytes: b.o.maxBundle}}
 	if !b.at.IsZero() {
 		options.Now = b.at
@@ -214,7 +229,10 @@ func (b *bench) evidence(t *target) ([]verify.Source, verify.Options, error) {
 		return nil, options, usagef("%s is one image, not an index: leave --platform out", t.subject)
 	}
 	if t.evidence != nil {
-		return append(sources, verify.Attached(t.evidence), verify.Legacy(t.evidence)), options, nil
+		if sources = append(sources, verify.Attached(t.evidence)); older || b.loaded == nil {
+			sources = append(sources, verify.Legacy(t.evidence))
+		}
+		return sources, options, nil
 	}
 	if b.o.evidence.repository != "" {
 		return nil, options, usagef("%s: --evidence-repository goes with images, not files", t.text)
@@ -232,7 +250,9 @@ func (b *bench) evidence(t *target) ([]verify.Source, verify.Options, error) {
 func (b *bench) plan(v *judgement, t *target) error {
 	if b.loaded == nil {
 		v.plan.Policy = b.policy
-		v.plan.Policy.Requirements = aboutResource(b.policy.Requirements, t.subject.Name())
+		if v.plan.Policy.Requirements = aboutResource(b.policy.Requirements, t.subject.Name()); t.subject.Name() == "" && slices.Contains(b.o.require, "vsa") {
+			return usagef("%s: a verdict names a repository, and a layout has none: give --policy and --as", t.text)
+		}
 		if !b.o.checkRepository {
 			return nil
 		}

@@ -28,12 +28,15 @@ type named struct {
 }
 
 // namedIn reads the files that name images.
-func (a *App) namedIn(f namedFlags) (named, error) {
+func (a *App) namedIn(f namedFlags, platforms []string) (named, error) {
 	if len(f.files) == 0 {
 		if f.pin || len(f.args) > 0 {
 			return named{}, usagef("--pin and --build-arg go with -f")
 		}
 		return named{}, nil
+	}
+	if f.pin && len(platforms) > 0 {
+		return named{}, usagef("--pin writes the digest of the whole image: leave --platform out")
 	}
 	args := map[string]string{}
 	for _, text := range f.args {

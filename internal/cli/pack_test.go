@@ -70,11 +70,17 @@ func TestPackYearsLater(t *testing.T) {
 	stdout, _ = a.run(0, "verify", "--pack", file, "--key", a.auditorPublic, "--trusted-root", root, "-o", "json")
 	wants(t, stdout, `"at": "`)
 	a.run(0, append(a.as, "verify", "--pack", file, "--policy", a.policy, "--trusted-root", root, "--at", a.start.Add(time.Hour).Format(time.RFC3339))...)
-	a.run(3, "verify", "--pack", file, "--policy", a.policy, "--trusted-root", root) // it is too old by now
+	a.run(3, append(a.as, "verify", "--pack", file, "--policy", a.policy, "--trusted-root", root)...) // it is too old by now
+	stdout, _ = a.run(3, "verify", "--pack", file, "--policy", a.policy, "--trusted-root", root)      // whoever made it does not say what it is judged as
+	wants(t, stdout, "--as")
+	a.run(3, "verify", "--as", "registry.example.com/other/app", "--pack", file, "--policy", a.policy, "--trusted-root", root)
+	for _, more := range [][]string{{"-f", "x.yaml"}, {"--bundle", "x"}, {"--require", "vsa"}, {"--rederive"}, {"--platform", "linux/arm64"}, {"--check-repository"}} {
+		a.run(2, append([]string{"verify", "--pack", file, "--key", a.auditorPublic, "--trusted-root", root}, more...)...)
+	}
 
 	// Another root, another auditor, nobody's word.
 	other := a.write("other_root.json", sigstore.New(t).TrustedRoot())
-	a.run(3, "verify", "--pack", file, "--policy", a.policy, "--trusted-root", other, "--at", a.start.Add(time.Hour).Format(time.RFC3339))
+	a.run(3, "verify", a.as[0], a.as[1], "--pack", file, "--policy", a.policy, "--trusted-root", other, "--at", a.start.Add(time.Hour).Format(time.RFC3339))
 	_, strangerPublic := keyPair(t)
 	a.run(3, "verify", "--pack", file, "--key", strangerPublic, "--trusted-root", root)
 	a.run(2, "verify", "--pack", file)
@@ -168,5 +174,19 @@ rules: [{subjects: ['registry.example.com/**'], signatures: [{}]}]
 	a.world.Advance(time.Hour)
 	a.run(0, append(a.as, "verify", "--policy", gate, "--require", "vsa", a.image)...)
 	stdout, _ = a.run(3, append(a.as, "verify", "--policy", gate, "--require", "vsa", "--max-verdict-age", "24h", a.image)...)
-	wants(t, stdout, "of whom this is not asked")
+	wants(t, stdout, "age")
+}
+
+// TestVerifierIsNoSigner: who is trusted as a signer too gives no verdicts, whatever names
+// the policy has for them.
+func TestVerifierIsNoSigner(t *testing.T) {
+	a := newAudit(t)
+	both := a.write("both.yaml", []byte(`schemaVersion: hallmark.policy/v1
+signers: {ci: {issuer: "`+a.world.Issuer.URL+`", identity: dev@example.com}}
+verifiers: {gate: {signer: {issuer: "`+a.world.Issuer.URL+`", identityPattern: '.*@example\.com'}}}
+rules: [{subjects: ['registry.example.com/**'], signatures: [{}]}]
+`))
+	a.run(0, append(a.as, "verify", "--policy", both, "--verdict", "--verifier-id", "https://example.com/gate", a.image)...)
+	stdout, _ := a.run(3, append(a.as, "verify", "--policy", both, "--require", "vsa", a.image)...)
+	wants(t, stdout, "the roles are apart")
 }

@@ -23,6 +23,9 @@ import (
 // agrees with itself: the policy and the trusted root come from outside, or somebody whom
 // the command line names answers for those in the pack.
 func (a *App) runVerifyPack(ctx context.Context, o verifyOptions) error {
+	if err := o.besidePack(); err != nil {
+		return err
+	}
 	outside, named := len(o.policy.files) > 0, len(o.keys) > 0
 	identities, err := o.identity.identities()
 	if err != nil {
@@ -31,37 +34,66 @@ func (a *App) runVerifyPack(ctx context.Context, o verifyOptions) error {
 	if named = named || len(identities) > 0; !named && !outside {
 		return usagef("--pack: a pack vouches for itself only: give --policy, and --trusted-root if it needs one, or say who signed the pack (--key, --certificate-identity)")
 	}
-	p, err := readPack(o.pack)
+	p, copied, err := readPack(o.pack)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = os.Remove(copied) }()
 	var when time.Time
 	if named {
 		if when, err = a.verifySeal(ctx, p, o); err != nil {
 			return err
 		}
 	}
-	b, err := a.packBench(ctx, p, o, outside)
+	b, err := a.packBench(ctx, p, o, outside, named)
 	if err != nil {
 		return err
 	}
-	if b.at.IsZero() {
+	if b.o.pack = copied; b.at.IsZero() {
 		b.at = when
 	}
-	return a.repeat(ctx, b, p)
+	shown := "oci:" + o.pack + "@" + p.Subject.Digest
+	if named {
+		shown = p.Subject.Reference
+	}
+	return a.repeat(ctx, b, p, shown)
 }
 
-func readPack(name string) (*pack.Pack, error) {
+// besidePack refuses flags that a pack has no use for.
+func (o *verifyOptions) besidePack() error {
+	switch {
+	case len(o.named.files) > 0 || o.named.pin || len(o.named.args) > 0:
+		return usagef("--pack says what is verified: leave -f, --pin and --build-arg out")
+	case len(o.bundles) > 0 || o.evidence.repository != "":
+		return usagef("--pack holds the evidence: leave --bundle and --evidence-repository out")
+	case o.verdict.on || len(o.require) > 0 || o.gate.policy != "" || o.gate.maxAge != 0 || o.rederive:
+		return usagef("--pack repeats what a policy decided: leave --verdict, --require, --verdict-policy, --max-verdict-age and --rederive out")
+	case o.checkRepository || o.acceptIndexSBOM || o.trustDigest || o.noLegacy:
+		return usagef("--pack: the policy says what evidence has to be like: leave the flags that say so out")
+	}
+	return nil
+}
+
+// readPack checks a pack while it copies it: what is judged later is what was checked.
+func readPack(name string) (p *pack.Pack, copied string, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, usagef("--pack: %w", err)
+		return nil, "", usagef("--pack: %w", err)
 	}
 	defer f.Close()
-	p, err := pack.Read(f)
+	to, err := os.CreateTemp("", "hallmark-pack-*.tar")
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, "", err
 	}
-	return p, nil
+	p, err = pack.Read(io.TeeReader(f, to))
+	if closed := to.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		_ = os.Remove(to.Name())
+		return nil, "", fmt.Errorf("%s: %w", name, err)
+	}
+	return p, to.Name(), nil
 }
 
 // verifySeal verifies the signature over a pack's manifest, and gives its trusted time.
@@ -100,10 +132,18 @@ func (a *App) verifySeal(ctx context.Context, p *pack.Pack, o verifyOptions) (wh
 
 // packBench readies judging what is in a pack: by a policy from outside, or by that in
 // the pack, for which whoever signed it answers.
-func (a *App) packBench(ctx context.Context, p *pack.Pack, o verifyOptions, outside bool) (*bench, error) {
+//
+// What the image is judged as, and in which environment, is whoever's word counts for the
+// policy: the command line's, or the sealer's.
+func (a *App) packBench(ctx context.Context, p *pack.Pack, o verifyOptions, outside, sealed bool) (*bench, error) {
 	b := &bench{app: a, o: o, now: a.Now(), full: true}
-	b.o.policy.as, b.o.platforms = p.Subject.Name, p.Subject.Platforms
 	var err error
+	if sealed {
+		if o.policy.as != "" || o.policy.environment != "" || len(o.platforms) > 0 {
+			return nil, usagef("--pack: whoever signed it says what the image was judged as: leave --as, --env and --platform out")
+		}
+		b.o.policy.as, b.o.policy.environment, b.o.platforms = p.Subject.Name, p.Environment, p.Subject.Platforms
+	}
 	if b.at, err = parseAt(o.at); err != nil {
 		return nil, err
 	}
@@ -118,9 +158,6 @@ func (a *App) packBench(ctx context.Context, p *pack.Pack, o verifyOptions, outs
 		b.files = verify.Bundles(names, contents)
 	}
 	if outside {
-		if o.policy.environment == "" {
-			b.o.policy.environment = p.Environment
-		}
 		b.loaded, err = a.loadPolicy(ctx, b.o.policy, o.trust)
 	} else {
 		b.loaded, err = a.policyInPack(ctx, p)
@@ -171,14 +208,14 @@ func (a *App) policyInPack(ctx context.Context, p *pack.Pack) (*loadedPolicy, er
 }
 
 // repeat judges what is in a pack as of then, and says what is different now.
-func (a *App) repeat(ctx context.Context, b *bench, p *pack.Pack) error {
+func (a *App) repeat(ctx context.Context, b *bench, p *pack.Pack, shown string) error {
 	subject := "oci:" + b.o.pack + "@" + p.Subject.Digest
 	result, judged, err := b.judgeAll(ctx, []string{subject})
 	if err != nil {
 		return err
 	}
 	verdict := judged[0].err
-	judged[0].Subject.Subject = p.Subject.Reference
+	judged[0].Subject.Subject = shown
 	if err := a.writeResult(b.o.output, result, judged, b.o.details); err != nil {
 		return err
 	}

@@ -231,9 +231,23 @@ func (t *target) subjectName(as string) (string, error) {
 	case t.images == nil:
 		return "file:" + t.subject.Name(), nil
 	case as == "":
-		return t.subject.Name(), nil
+		return plainHost(t.subject.Name()), nil
 	case t.subject.Name() != "" && t.subject.Name() != as:
 		return "", usagef("%s: --as is for images from layouts: this one is from the repository %s", t.text, t.subject.Name())
 	}
-	return as, nil
+	return plainHost(as), nil
+}
+
+// plainHost writes a repository with its host in the one form that rules are about, so
+// that no other spelling of it gets around them.
+func plainHost(name string) string {
+	host, path, ok := strings.Cut(name, "/")
+	if !ok {
+		return name
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ":443")
+	if bare, port, hasPort := strings.Cut(host, ":"); hasPort {
+		host = strings.TrimSuffix(bare, ".") + ":" + port
+	}
+	return strings.TrimSuffix(host, ".") + "/" + path
 }

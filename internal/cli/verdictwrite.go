@@ -142,6 +142,9 @@ func (b *bench) summary(v *judgement) ([]byte, error) {
 		s.Result, s.Levels = verify.ResultPassed, levels(v.Verified)
 	}
 	seen := map[digest.Digest]bool{}
+	if v.Report == nil { // it was turned down before anything was read
+		return json.Marshal(s)
+	}
 	for _, e := range v.Report.Evidence {
 		if (e.Counts || s.Result != verify.ResultPassed) && !seen[e.Digest] {
 			seen[e.Digest] = true

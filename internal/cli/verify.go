@@ -126,7 +126,7 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 	case len(subjects) == 0 && len(o.named.files) == 0:
 		return usagef("'hallmark verify' needs a SUBJECT, -f FILE or --pack FILE\nSee 'hallmark verify --help'")
 	}
-	named, err := a.namedIn(o.named)
+	named, err := a.namedIn(o.named, o.platforms)
 	if err != nil {
 		return err
 	}
