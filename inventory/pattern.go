@@ -15,6 +15,7 @@ import (
 type Pattern struct {
 	source string
 	whole  *regexp.Regexp
+	bare   *regexp.Regexp // the last part of the name
 	bounds []bound
 }
 
@@ -46,12 +47,16 @@ func ParsePattern(source string) (Pattern, error) {
 	if p.bounds, err = parseBounds(versions); err != nil {
 		return Pattern{}, fmt.Errorf("%q: %w", source, err)
 	}
+	p.whole, p.bare = globOf(name), globOf(name[strings.LastIndex(name, "/")+1:])
+	return p, nil
+}
+
+func globOf(name string) *regexp.Regexp {
 	parts := strings.Split(name, "*")
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}
-	p.whole, err = regexp.Compile(`(?is)\A` + strings.Join(parts, ".*") + `\z`)
-	return p, err
+	return regexp.MustCompile(`(?is)\A` + strings.Join(parts, ".*") + `\z`)
 }
 
 // plainName is the part of a pattern before the @ as packages are written: a package URL
@@ -127,6 +132,27 @@ func (c Component) Matches(p Pattern) bool {
 	}
 	return true
 }
+
+// MayMatch is Matches for those who want to be sure that c is none of the packages: a
+// package URL that cannot be read is taken by the component's name, and a version that
+// cannot be ordered for any.
+func (c Component) MayMatch(p Pattern) bool {
+	if c.Matches(p) {
+		return true
+	}
+	if p.whole == nil {
+		return false
+	}
+	asPURL := strings.HasPrefix(p.source, "pkg:")
+	named := slices.ContainsFunc(c.names(asPURL), p.whole.MatchString)
+	if _, err := ParsePURL(c.PURL); asPURL && err != nil && c.PURL != "" {
+		named = p.bare.MatchString(c.Name[strings.LastIndex(c.Name, "/")+1:])
+	}
+	return named && (len(p.bounds) == 0 || !orderable.MatchString(c.version()))
+}
+
+// orderable is a version that can be older or newer than another.
+var orderable = regexp.MustCompile(`^v?[0-9]`)
 
 // names are what a pattern may call c: its package URL, or else its name with and without
 // the group or scope before it, which formats write in different places.

@@ -26,7 +26,9 @@ var caseless = map[string]bool{"alpm": true, "apk": true, "bitbucket": true, "bi
 // ParsePURL reads a package URL
 // (https://github.com/package-url/purl-spec/blob/main/PURL-SPECIFICATION.rst).
 func ParsePURL(text string) (PURL, error) {
-	rest, ok := strings.CutPrefix(text, "pkg:")
+	const scheme = "pkg:"
+	ok := len(text) > len(scheme) && strings.EqualFold(text[:len(scheme)], scheme)
+	rest := text[min(len(scheme), len(text)):]
 	if !ok {
 		return PURL{}, fmt.Errorf("%.100q is no package URL", text)
 	}

@@ -275,7 +275,8 @@ func sbomOf(packages ...string) string {
 	var list []object
 	for i, purl := range packages {
 		purl, licence, _ := strings.Cut(purl, " ")
-		list = append(list, object{"SPDXID": fmt.Sprintf("SPDXRef-Package-%d", i), "name": purl[strings.LastIndex(purl, "/")+1:], "licenseDeclared": licence,
+		name, _, _ := strings.Cut(purl[strings.LastIndex(purl, "/")+1:], "@")
+		list = append(list, object{"SPDXID": fmt.Sprintf("SPDXRef-Package-%d", i), "name": name, "licenseDeclared": licence,
 			"externalRefs": []object{{"referenceType": "purl", "referenceLocator": purl}}})
 	}
 	raw, err := json.Marshal(object{"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "packages": list})
@@ -294,6 +295,9 @@ func TestSBOMRules(t *testing.T) {
 		{name: "of another format", arrange: func(c *court) { c.says(c.alice, typeSPDX, clean) }, rule: "sbom: {formats: [cyclonedx]}", verdict: verify.ErrMissing},
 		{name: "clean", arrange: func(c *court) { c.says(c.alice, typeSPDX, clean) }, rule: banned},
 		{name: "banned", arrange: func(c *court) { c.says(c.alice, typeSPDX, bad) }, rule: banned, verdict: verify.ErrRejected, cause: "pkg:npm/evil@1.5 is banned by"},
+		{name: "of no version that can be ordered", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/evil@(devel)")) }, rule: banned, verdict: verify.ErrRejected},
+		{name: "of a package URL that cannot be read", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/evil@1%zz")) }, rule: banned, verdict: verify.ErrRejected},
+		{name: "spelt otherwise", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("PKG:npm/evil@1.5")) }, rule: banned, verdict: verify.ErrRejected},
 		{name: "a later version", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/evil@2.1")) }, rule: banned},
 		{name: "banned by another", arrange: func(c *court) {
 			c.says(c.alice, typeSPDX, clean)
@@ -331,6 +335,8 @@ func TestSBOMRules(t *testing.T) {
 		{name: "banned licence", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1 AGPL-3.0-only")) }, rule: "sbom: {licences: {banned: ['AGPL-*']}}",
 			verdict: verify.ErrRejected, cause: "AGPL-3.0-only"},
 		{name: "banned in a licence that is no expression", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1 MIT, AGPL-3.0-only")) }, rule: "sbom: {licences: {banned: ['AGPL-*']}}",
+			verdict: verify.ErrRejected, cause: "AGPL-3.0-only"},
+		{name: "one side of AND is banned", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1 MIT AND AGPL-3.0-only")) }, rule: "sbom: {licences: {banned: ['AGPL-*']}}",
 			verdict: verify.ErrRejected, cause: "AGPL-3.0-only"},
 		{name: "one side of OR is banned", arrange: func(c *court) { c.says(c.alice, typeSPDX, sbomOf("pkg:npm/a@1 MIT OR AGPL-3.0-only")) }, rule: "sbom: {licences: {banned: ['AGPL-*']}}"},
 		{name: "packages under another case", arrange: func(c *court) {

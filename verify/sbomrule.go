@@ -69,7 +69,7 @@ func offending(doc *inventory.Document, fault func(inventory.Component) string) 
 
 func packageFault(p inventory.Component, rule *policy.SBOM) string {
 	for _, banned := range rule.BannedPackages {
-		if p.Matches(banned.Pattern) {
+		if p.MayMatch(banned.Pattern) {
 			text := fmt.Sprintf("%s is banned by %q", titleOf(p), banned.Pattern)
 			if banned.Reason != "" {
 				text += " (" + banned.Reason + ")"
