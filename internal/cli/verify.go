@@ -135,6 +135,9 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 		return err
 	}
 	result, judged, err := b.judgeAll(ctx, append(subjects, named.references()...))
+	if err != nil && len(named.images) == 1 {
+		return fmt.Errorf("%s: %w", named.images[0].places[0], err)
+	}
 	if err != nil {
 		return err
 	}
