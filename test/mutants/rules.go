@@ -262,7 +262,7 @@ var rules = []rule{
 	{"a verdict's policy is a digest", "internal/cli/judge.go", `case o.gate.policy != "" && !policy.IsDigest(o.gate.policy):`, `case false:`, "./internal/cli -run TestScripts/policy"},
 	{"a verdict is one by its URI too", "internal/cli/judge.go", `o.require = verdictByName(o.require)`, ``, "./internal/cli -run TestScripts/policy"},
 	{"the newest verdict counts", "verify/verdict.go", `if !slices.ContainsFunc(good, func(a *assessment) bool { return a.contents[requirement].verdict.newer(c.verdict) }) {`, `if false {`, "./verify"},
-	{"what decides by the newest is read to the end", "verify/standing.go", `(!final(r) || len(d.unread) == 0 && d.exhausted)`, `true`, "./verify"},
+	{"what decides by the newest is read to the end", "verify/standing.go", `(!final(r) || len(d.unread) == 0 && d.exhausted)`, `(!final(r) || true)`, "./verify"},
 	{"an authority of one's own vouches for its signer only", "verify/identity.go", `authority != identity.Authority {`, `authority == "\x00" {`, "./verify"},
 	{"roles are apart in a policy", "policy/plan.go", `case has != want:`, `case false:`, "./policy"},
 	{"roles are apart by key", "internal/cli/policyload.go", `verifier[one.Name] != verifier[other.Name] {`, `false {`, "./internal/cli -run TestScripts/policy"},
