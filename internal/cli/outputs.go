@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -13,15 +14,26 @@ import (
 
 // outputsFlag is -o of commands that write a result in several forms at once: one of
 // them to standard output, others to files.
-type outputsFlag struct{ list []string }
+type outputsFlag struct{ formats, list []string }
 
-// formatText is the form for people at a terminal.
-const formatText = "text"
+// The forms that every command has, and the one for the summary of a CI job.
+const (
+	formatText     = "text"
+	formatJSON     = "json"
+	formatMarkdown = "markdown"
+)
 
-func (o *outputsFlag) add(cmd *cobra.Command) {
+func (o *outputsFlag) add(cmd *cobra.Command, formats []string) {
+	o.formats = formats
 	cmd.Flags().StringSliceVarP(&o.list, "output", "o", []string{formatText},
-		"`format` of the result: text, "+strings.Join(render.Formats(), ", ")+"; FORMAT=FILE writes it to a file, several at once")
+		"`format` of the result: "+strings.Join(formats, ", ")+"; FORMAT=FILE writes it to a file, several at once")
 }
+
+// verdictFormats are the forms of a verdict.
+func verdictFormats() []string { return append([]string{formatText}, render.Formats()...) }
+
+// writtenFormats are the forms of what was signed.
+func writtenFormats() []string { return []string{formatText, formatJSON, formatMarkdown} }
 
 func (o *outputsFlag) check() error {
 	onStdout := 0
@@ -29,8 +41,8 @@ func (o *outputsFlag) check() error {
 	for _, one := range o.list {
 		format, file, named := strings.Cut(one, "=")
 		switch {
-		case format != formatText && !slices.Contains(render.Formats(), format):
-			return usagef("-o %q: want text, %s", format, strings.Join(render.Formats(), ", "))
+		case !slices.Contains(o.formats, format):
+			return usagef("-o %q: want %s", format, strings.Join(o.formats, ", "))
 		case named && file == "":
 			return usagef("-o %s: the file is missing", one)
 		case named && files[file]:
@@ -54,48 +66,89 @@ func (o *outputsFlag) full() bool {
 	})
 }
 
-// writeResult writes a result in every form that was asked for: files first, so that a
+// write writes a result in every form that was asked for: files first, so that a
 // verdict on standard output is never the only thing there is. Where no form goes to
-// standard output, it gets the text.
-func (a *App) writeResult(o outputsFlag, r *render.Result, judged []*judgement, details bool) error {
-	stdout := ""
+// standard output, it gets the text. It returns the form that did.
+func (o *outputsFlag) write(stdout io.Writer, form func(format string) ([]byte, error)) (shown string, err error) {
+	shown = formatText
 	for _, one := range o.list {
 		format, file, named := strings.Cut(one, "=")
 		if !named {
-			stdout = format
+			shown = format
 			continue
 		}
-		content, err := rendered(format, r, judged, details)
+		content, err := form(format)
 		if err != nil {
-			return err
+			return shown, err
 		}
 		if err := writeFile(file, content, 0o644, true); err != nil {
-			return fileError(err)
+			return shown, fileError(err)
 		}
 	}
-	if stdout == "" {
-		stdout = formatText
-	}
-	content, err := rendered(stdout, r, judged, details)
+	content, err := form(shown)
 	if err != nil {
-		return err
+		return shown, err
 	}
-	if _, err := a.Out.Write(content); err != nil { // a verdict that nobody could read is no success
-		return fmt.Errorf("printing the verdict: %w", err)
+	if _, err := stdout.Write(content); err != nil { // a result that nobody could read is no success
+		return shown, fmt.Errorf("printing the result: %w", err)
 	}
-	if stdout == formatText {
-		a.warn(judged)
-	}
-	return nil
+	return shown, nil
 }
 
-func rendered(format string, r *render.Result, judged []*judgement, details bool) ([]byte, error) {
-	if format == formatText {
-		return verdictsText(judged, r, details), nil
+// writeResult writes a verdict.
+func (a *App) writeResult(o outputsFlag, r *render.Result, judged []*judgement, details bool) error {
+	shown, err := o.write(a.Out, func(format string) ([]byte, error) {
+		if format == formatText {
+			return verdictsText(judged, r, details), nil
+		}
+		var b bytes.Buffer
+		err := render.Write(format, &b, r)
+		return b.Bytes(), err
+	})
+	if shown == formatText && err == nil {
+		a.warn(judged)
 	}
-	var b bytes.Buffer
-	err := render.Write(format, &b, r)
-	return b.Bytes(), err
+	return err
+}
+
+// writeWritten writes what was signed: as JSON the whole of it, doc.
+func (a *App) writeWritten(o outputsFlag, w render.Written, doc any) error {
+	_, err := o.write(a.Out, func(format string) ([]byte, error) {
+		var b bytes.Buffer
+		switch format {
+		case formatJSON:
+			err := writeJSON(&b, doc)
+			return b.Bytes(), err
+		case formatMarkdown:
+			err := render.WrittenMarkdown(&b, &w)
+			return b.Bytes(), err
+		}
+		writtenText(&b, w)
+		return b.Bytes(), nil
+	})
+	return err
+}
+
+// writtenText tells what was attached, by digest.
+func writtenText(b *bytes.Buffer, w render.Written) {
+	fmt.Fprintln(b, w.Subject)
+	on, added := "", 0
+	for _, r := range w.Evidence {
+		if r.On != on {
+			on = r.On
+			fmt.Fprintln(b, "  "+strings.TrimSpace(r.On+" "+r.Platform))
+		}
+		if r.Status != statusPresent {
+			added++
+		}
+		fmt.Fprintf(b, "    %-9s %-14s %s\n", r.Status, r.Type, r.Evidence)
+	}
+	if added == 0 {
+		fmt.Fprintln(b, "Nothing to add: all of it is there already.")
+	}
+	if w.Closing != "" {
+		fmt.Fprintln(b, w.Closing)
+	}
 }
 
 func (a *App) warn(judged []*judgement) {

@@ -182,7 +182,7 @@ func (a *App) runCase(ctx context.Context, name, file string, c policy.Case, o p
 	for _, b := range c.Bundles {
 		v.bundles = append(v.bundles, beside(dir, b))
 	}
-	v.output.list = []string{formatText}
+	v.output = outputsFlag{verdictFormats(), []string{formatText}}
 	b, err := a.bench(ctx, v)
 	if err != nil {
 		return caseResult{}, fmt.Errorf("%s: %w", c.Position(), err)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-project/hallmark/attest"
+	"github.com/hallmark-project/hallmark/internal/render"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/sbom"
@@ -21,7 +22,7 @@ type releaseOptions struct {
 	signer   signerFlags
 	evidence evidenceFlags
 	formats  []string
-	output   outputFlag
+	output   outputsFlag
 	refresh  bool
 	spool    string
 }
@@ -52,22 +53,21 @@ everything. If the log is down, --log-later signs all the same: verifiers reject
 	f.BoolVar(&o.refresh, "refresh", false, "generate the SBOMs anew although this signer has attested some, and attach them if they differ")
 	f.BoolVar(&o.signer.logLater, "log-later", false, "sign with certificate and timestamp now, and log with 'trust flush' or the next release (log of version 2 only)")
 	f.StringVar(&o.spool, "spool", "", "`folder` that remembers what is to be logged (HALLMARK_SPOOL; else in the user's state folder)")
-	o.output.add(cmd)
+	o.output.add(cmd, writtenFormats())
 	return cmd
 }
 
 type releaseResult struct {
-	SchemaVersion string       `json:"schemaVersion"`
-	Subject       string       `json:"subject"`
-	Digest        string       `json:"digest"`
-	Evidence      []writtenRow `json:"evidence"`
-	Added         int          `json:"added"`
-	Verified      bool         `json:"verified"`
+	SchemaVersion string              `json:"schemaVersion"`
+	Subject       string              `json:"subject"`
+	Digest        string              `json:"digest"`
+	Evidence      []render.WrittenRow `json:"evidence"`
+	Added         int                 `json:"added"`
+	Verified      bool                `json:"verified"`
 }
 
 func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) error {
-	asJSON, err := o.output.json()
-	if err != nil {
+	if err := o.output.check(); err != nil {
 		return err
 	}
 	formats, err := parseFormats(o.formats)
@@ -94,19 +94,16 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 	if err := r.run(ctx); err != nil {
 		return err
 	}
-	result := releaseResult{"hallmark.release/v1", t.subject.Name(), t.subject.Digest().String(), r.writer.rows, r.added, true}
-	if asJSON {
-		return a.printJSON(result)
-	}
-	if err := a.printRows(t.subject.String(), r.writer.rows); err != nil {
-		return err
-	}
-	last := "Verified by reading it back."
+	return a.writeReleased(t, o, &r)
+}
+
+func (a *App) writeReleased(t *target, o releaseOptions, r *release) error {
+	closing := "Verified by reading it back."
 	if o.signer.logLater {
-		last = "Verified by reading it back, but for the log: run 'hallmark trust flush' when it is up again. Until then verifiers reject this."
+		closing = "Verified by reading it back, but for the log: run 'hallmark trust flush' when it is up again. Until then verifiers reject this."
 	}
-	_, err = fmt.Fprintln(a.Out, last)
-	return err
+	w := render.Written{Subject: t.subject.String(), Digest: t.subject.Digest().String(), Evidence: r.writer.rows, Closing: closing}
+	return a.writeWritten(o.output, w, releaseResult{"hallmark.release/v1", t.subject.Name(), w.Digest, w.Evidence, r.added, true})
 }
 
 // flushFirst completes what earlier runs left to be logged. That the log is still down

@@ -48,7 +48,7 @@ verify --pack' repeats the decision from it without a network. --sign signs the 
 	f.BoolVar(&o.sign, "sign", false, "sign the pack")
 	f.StringVar(&o.signer.key.key, "key", "", "private key to sign the pack with: a `path`, or a URI such as env://NAME")
 	o.signer.addSigning(cmd)
-	o.output.add(cmd)
+	o.output.add(cmd, verdictFormats())
 	return cmd
 }
 

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-project/hallmark/attest"
 	"github.com/hallmark-project/hallmark/bundle"
+	"github.com/hallmark-project/hallmark/internal/render"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
 )
@@ -21,7 +21,7 @@ type signOptions struct {
 	message   bool
 	platforms []string
 	bundle    string
-	output    outputFlag
+	output    outputsFlag
 }
 
 func (o *signOptions) add(cmd *cobra.Command) {
@@ -30,7 +30,7 @@ func (o *signOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
 	f.StringVar(&o.bundle, "bundle", "", "write the signed bundle to this `file` (for a file: the only place it goes)")
-	o.output.add(cmd)
+	o.output.add(cmd, writtenFormats())
 }
 
 func (a *App) signCommand() *cobra.Command {
@@ -138,16 +138,15 @@ func (a *App) givenStatement(o attestOptions) (p attest.Predicate, err error) {
 
 // signResult is what sign and attest print.
 type signResult struct {
-	SchemaVersion string       `json:"schemaVersion"`
-	Subject       string       `json:"subject"`
-	Digest        string       `json:"digest"`
-	Written       []writtenRow `json:"evidence"`
-	Bundle        string       `json:"bundle,omitempty"`
+	SchemaVersion string              `json:"schemaVersion"`
+	Subject       string              `json:"subject"`
+	Digest        string              `json:"digest"`
+	Written       []render.WrittenRow `json:"evidence"`
+	Bundle        string              `json:"bundle,omitempty"`
 }
 
 func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.Predicate) error {
-	asJSON, err := o.output.json()
-	if err != nil {
+	if err := o.output.check(); err != nil {
 		return err
 	}
 	author, t, err := a.toSign(ctx, o.signer, text, o.evidence)
@@ -159,7 +158,7 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 		return err
 	}
 	if o.message {
-		return a.signFile(ctx, author, t, o, asJSON)
+		return a.signFile(ctx, author, t, o)
 	}
 	w := writer{app: a, store: t.evidence, author: author, bundleFile: o.bundle}
 	claims := make([]claim, len(subjects))
@@ -169,15 +168,11 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 	if err := w.write(ctx, claims); err != nil {
 		return err
 	}
-	r := signResult{"hallmark.sign/v1", t.subject.Name(), t.subject.Digest().String(), w.rows, o.bundle}
-	if asJSON {
-		return a.printJSON(r)
-	}
-	return a.printRows(t.subject.String(), w.rows)
+	return a.writeSigned(t, o, w.rows)
 }
 
 // signFile signs the bytes of a file, into a bundle beside it.
-func (a *App) signFile(ctx context.Context, who *author, t *target, o signOptions, asJSON bool) error {
+func (a *App) signFile(ctx context.Context, who *author, t *target, o signOptions) error {
 	if t.ref.Scheme != oci.SchemeFile {
 		return usagef("%s: --message-signature is for files", t.text)
 	}
@@ -196,11 +191,13 @@ func (a *App) signFile(ctx context.Context, who *author, t *target, o signOption
 	if err := writeFile(o.bundle, append(content, '\n'), 0o644, true); err != nil {
 		return fileError(err)
 	}
-	rows := []writtenRow{{On: t.subject.Digest().String(), Type: policy.Signature, Status: statusWritten}}
-	if asJSON {
-		return a.printJSON(signResult{"hallmark.sign/v1", t.subject.Name(), t.subject.Digest().String(), rows, o.bundle})
-	}
-	return a.printRows(t.subject.String(), rows)
+	rows := []render.WrittenRow{{On: t.subject.Digest().String(), Type: policy.Signature, Status: statusWritten}}
+	return a.writeSigned(t, o, rows)
+}
+
+func (a *App) writeSigned(t *target, o signOptions, rows []render.WrittenRow) error {
+	w := render.Written{Subject: t.subject.String(), Digest: t.subject.Digest().String(), Evidence: rows}
+	return a.writeWritten(o.output, w, signResult{"hallmark.sign/v1", t.subject.Name(), w.Digest, rows, o.bundle})
 }
 
 // signSubjects lists the digests to sign: the subject, with its platforms or only
@@ -235,26 +232,4 @@ func (a *App) signSubjects(t *target, o signOptions, p attest.Predicate) ([]oci.
 		a.message("Warning: %s is an index, and a predicate of type %s describes one platform: verifiers want it on each (--platform).", t.subject, p.Type)
 	}
 	return subjects, nil
-}
-
-// printRows prints what was attached, by digest.
-func (a *App) printRows(subject string, rows []writtenRow) error {
-	if _, err := fmt.Fprintln(a.Out, subject); err != nil {
-		return err
-	}
-	on, added := "", 0
-	for _, r := range rows {
-		if r.On != on {
-			on = r.On
-			fmt.Fprintln(a.Out, "  "+strings.TrimSpace(r.On+" "+r.Platform))
-		}
-		if r.Status != statusPresent {
-			added++
-		}
-		fmt.Fprintf(a.Out, "    %-9s %-14s %s\n", r.Status, r.Type, r.Evidence)
-	}
-	if added == 0 {
-		fmt.Fprintln(a.Out, "Nothing to add: all of it is there already.")
-	}
-	return nil
 }

@@ -99,7 +99,7 @@ Dockerfiles, compose files, or what 'helm template' and 'kustomize build' print 
 	f.StringVar(&o.at, "at", "", "judge as of this `time`, such as 2031-01-01T00:00:00Z, and say so")
 	o.gate.add(cmd)
 	o.verdict.add(cmd)
-	o.output.add(cmd)
+	o.output.add(cmd, verdictFormats())
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -54,8 +55,10 @@ func (a *App) versionCommand() *cobra.Command {
 
 // printJSON prints one result as indented JSON. Text of strangers stays as it is,
 // escaped as JSON wants.
-func (a *App) printJSON(v any) error {
-	enc := json.NewEncoder(a.Out)
+func (a *App) printJSON(v any) error { return writeJSON(a.Out, v) }
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hallmark-project/hallmark/attest"
 	"github.com/hallmark-project/hallmark/bundle"
+	"github.com/hallmark-project/hallmark/internal/render"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/verify"
@@ -21,16 +22,6 @@ const surveysAtOnce = 8
 type claim struct {
 	on        oci.Platform
 	predicate attest.Predicate
-}
-
-// writtenRow is one piece of evidence that a command attached or found there.
-type writtenRow struct {
-	On            string `json:"on"`
-	Platform      string `json:"platform,omitempty"`
-	Type          string `json:"type"`
-	PredicateType string `json:"predicateType"`
-	Evidence      string `json:"evidence,omitempty"` // digest of the manifest
-	Status        string `json:"status"`
 }
 
 // What became of a claim.
@@ -49,7 +40,7 @@ type writer struct {
 	spool      spool  // for what is to be logged later
 	bundleFile string // empty: no file
 
-	rows []writtenRow
+	rows []render.WrittenRow
 	todo []job
 }
 
@@ -134,7 +125,7 @@ func evidenceOf(found []verify.Verified, payload digest.Digest) digest.Digest {
 
 // add notes a claim that is to be signed, or that it is present.
 func (w *writer) add(c claim, present digest.Digest) {
-	row := writtenRow{On: c.on.Subject.Digest().String(), Platform: c.on.Name, Type: policy.TypeOf(c.predicate.Type).String(),
+	row := render.WrittenRow{On: c.on.Subject.Digest().String(), Platform: c.on.Name, Type: policy.TypeOf(c.predicate.Type).String(),
 		PredicateType: c.predicate.Type, Evidence: present.String(), Status: statusPresent}
 	if present == "" {
 		row.Status = statusWritten

@@ -20,6 +20,7 @@ var writers = []struct {
 	{"junit", JUnit},
 	{"csv", CSV},
 	{"html", HTML},
+	{"github", GitHub},
 }
 
 // Formats are the names that [Write] takes.

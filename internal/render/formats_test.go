@@ -19,7 +19,7 @@ import (
 // TestNothingHidden: no document for people has a character that does not show, or bytes
 // that are no UTF-8.
 func TestNothingHidden(t *testing.T) {
-	for _, format := range []string{"markdown", "junit", "csv", "html"} {
+	for _, format := range []string{"markdown", "junit", "csv", "html", "github"} {
 		got := written(t, format, hostileSample())
 		if !utf8.ValidString(got) {
 			t.Errorf("%s is no UTF-8", format)
@@ -389,5 +389,28 @@ func TestSARIFSchema(t *testing.T) {
 	}
 	if err := check(written(t, "sarif", &Result{})); err != nil {
 		t.Errorf("no subject: %v", err)
+	}
+}
+
+// TestAnnotations: nothing that somebody else wrote ends a workflow command, gives it
+// another property, or starts one of its own.
+func TestAnnotations(t *testing.T) {
+	r := hostileSample()
+	for _, s := range r.Subjects {
+		s.Verdict, s.Subject = Rejected, "app,file=/etc/passwd::x\n::set-env name=A::b"
+		s.Failures = []Failure{{Verdict: Rejected, Type: "signature", On: "sha256:0", Cause: "50%0A\r\n::add-mask::x"}}
+	}
+	got := written(t, "github", r)
+	command := regexp.MustCompile(`^::(error|warning|notice) title=[^:,\r\n]*::[^\r\n]*$`)
+	for _, line := range strings.Split(strings.TrimSuffix(got, "\n"), "\n") {
+		if !command.MatchString(line) {
+			t.Errorf("not one command: %q", line)
+		}
+	}
+	if !strings.Contains(got, "50%250A") {
+		t.Errorf("what stands for a line end was not escaped:\n%s", got)
+	}
+	if got := written(t, "github", verifiedSample()); got != "" {
+		t.Errorf("annotations of what is verified: %s", got)
 	}
 }

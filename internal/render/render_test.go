@@ -31,7 +31,7 @@ func written(t testing.TB, format string, r *Result) string {
 }
 
 func TestGolden(t *testing.T) {
-	endings := map[string]string{"json": "json", "markdown": "md", "sarif": "sarif", "junit": "xml", "csv": "csv", "html": "html"}
+	endings := map[string]string{"json": "json", "markdown": "md", "sarif": "sarif", "junit": "xml", "csv": "csv", "html": "html", "github": "github"}
 	for _, sample := range samples {
 		for _, format := range Formats() {
 			got, path := written(t, format, sample.make()), filepath.Join("testdata", sample.name+"."+endings[format])
