@@ -81,7 +81,11 @@ type PackageRule struct {
 // Provenance is what SLSA provenance has to show
 // (https://slsa.dev/spec/v1.2/verifying-artifacts).
 type Provenance struct {
-	Builders   []Builder
+	Builders []Builder
+	// SignersSpeak lets everybody who is trusted speak for the builder that they name, or,
+	// where Builders is empty, for any. What a certificate says of the builder has to agree
+	// all the same.
+	SignersSpeak bool
 	Level      int // of the build track, 0 to 3
 	Sources    []Source
 	BuildTypes []string // empty: any that the builder uses

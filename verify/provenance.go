@@ -245,12 +245,16 @@ func checkProvenance(c *content, rule *policy.Provenance, a *assessment, stateme
 // checkBuilder looks for the builder among those that are trusted, and whether whoever
 // signed may speak for it.
 func (c *content) checkBuilder(rule *policy.Provenance, a *assessment, b *Build) {
-	cause := fmt.Errorf("it is %q, which the policy does not trust", b.Builder)
-	for _, builder := range rule.Builders {
+	cause := fmt.Errorf("it is %q, which is not one that is trusted", b.Builder)
+	builders := rule.Builders
+	if len(builders) == 0 && rule.SignersSpeak { // whichever it is
+		builders = []policy.Builder{{ID: b.Builder}}
+	}
+	for _, builder := range builders {
 		if !sameBuilder(builder.ID, b.Builder) {
 			continue
 		}
-		if cause = speaksFor(builder, a, b); cause != nil {
+		if cause = speaksFor(rule, builder, a, b); cause != nil {
 			continue
 		}
 		if builder.Level < rule.Level {
@@ -258,10 +262,14 @@ func (c *content) checkBuilder(rule *policy.Provenance, a *assessment, b *Build)
 			continue
 		}
 		c.level = builder.Level
-		c.check(CheckBuilder, fmt.Sprintf("%s at level %d", builder.ID, builder.Level), nil)
+		what := builder.ID
+		if builder.Level > 0 {
+			what = fmt.Sprintf("%s at level %d", builder.ID, builder.Level)
+		}
+		c.check(CheckBuilder, what, nil)
 		return
 	}
-	c.check(CheckBuilder, fmt.Sprintf("%d builders", len(rule.Builders)), cause)
+	c.check(CheckBuilder, fmt.Sprintf("%d builders", len(builders)), cause)
 }
 
 // sameBuilder compares ids; the part behind the last @, a version, may have a pattern.
@@ -286,9 +294,9 @@ func cutVersion(s string) (before, after string, found bool) {
 const gitHubRunner = "https://github.com/actions/runner/"
 
 // speaksFor checks that the signer may say what this builder did: the policy names them
-// together, or the certificate itself names the builder. What the certificate says has
-// to agree in any case.
-func speaksFor(builder policy.Builder, a *assessment, b *Build) error {
+// together, the certificate itself names the builder, or everybody who is trusted may. What
+// the certificate says has to agree in any case.
+func speaksFor(rule *policy.Provenance, builder policy.Builder, a *assessment, b *Build) error {
 	named := slices.ContainsFunc(a.names, func(name string) bool { return slices.Contains(builder.By, name) })
 	if len(builder.By) > 0 && !named {
 		return fmt.Errorf("%q signs through %s, and this is by %s", b.Builder, strings.Join(builder.By, ", "), a.signer.Name())
@@ -307,7 +315,7 @@ func speaksFor(builder policy.Builder, a *assessment, b *Build) error {
 		}
 		return nil
 	}
-	if !named {
+	if !named && !rule.SignersSpeak {
 		return fmt.Errorf("nothing binds %q to whoever signed, %s: the policy has to say who signs for it (by)", b.Builder, a.signer.Name())
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/oidc"
 	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/sign"
@@ -60,7 +61,9 @@ type author struct {
 	}
 	root   trust.Root
 	policy policy.Policy // without requirements
-	notary *sign.Notary  // nil: nobody witnesses
+	// certificate is that of an identity, once it is there.
+	certificate *bundle.Certificate
+	notary      *sign.Notary // nil: nobody witnesses
 }
 
 // author readies the signer that flags name. What costs requests waits until open is
@@ -182,6 +185,7 @@ func (a *App) keylessAuthor(ctx context.Context, s signerFlags) (*author, func(c
 			return err
 		}
 		a.message("Signing as %s (issuer %s).", printableLines(cert.Identity), printableLines(cert.Issuer))
+		who.certificate = cert
 		who.policy.Identities = []policy.Identity{{Subject: cert.Identity, Issuer: cert.Issuer}}
 		return nil
 	}, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/hallmark-project/hallmark/oidc"
 	"github.com/hallmark-project/hallmark/pack"
 	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/provenance"
 	"github.com/hallmark-project/hallmark/sbom"
 	"github.com/hallmark-project/hallmark/sign"
 	"github.com/hallmark-project/hallmark/trust"
@@ -83,6 +84,7 @@ var classes = []class{
 	{exitUsage, is(trust.ErrKeyFormat), "'hallmark keys public --key NAME.key' writes a public key."},
 	{exitUsage, is(trust.ErrKeyKind), ""},
 	{exitUsage, is(attest.ErrPredicate), "Give the file that --type describes, or the --type that describes the file."},
+	{exitUsage, is(provenance.ErrBuild), "docs/build-types.md says what is read, and which flags state the rest."},
 	{exitUsage, is(sbom.ErrFormat), ""},
 	{exitUsage, is(sbom.ErrNotImage), ""},
 	{exitUsage, is(sbom.ErrForeignLayer), ""},

@@ -118,6 +118,9 @@ func (o *verifyOptions) contradictions() error {
 		o.identity.logs+o.identity.timestamps+o.identity.scts > 0 || o.identity.pending {
 		return usagef("--policy says what evidence has to be like: leave the flags that say so out")
 	}
+	if built, err := o.build.requirement(); err != nil || built != nil {
+		return usagef("--policy says what provenance has to show: leave --source-repo, --source-ref, --builder and their like out")
+	}
 	if len(o.require) > 0 && !slices.Equal(o.require, []string{"vsa"}) {
 		return usagef("--policy says what is required; beside it, there may only be --require vsa")
 	}

@@ -25,6 +25,8 @@ type releaseOptions struct {
 	output   outputsFlag
 	refresh  bool
 	spool    string
+
+	provenance provenanceFlags
 }
 
 func (a *App) releaseCommand() *cobra.Command {
@@ -40,10 +42,13 @@ is added. A run that was cut off is finished by the next one.
 
 Without --key, the identity of the job or of a person signs, with one certificate for
 everything. If the log is down, --log-later signs all the same: verifiers reject that as
-"not yet logged" until 'hallmark trust flush', or the next release, has completed it.`,
+"not yet logged" until 'hallmark trust flush', or the next release, has completed it.
+
+With --provenance, SLSA provenance of the CI job that runs this is attached as well (see
+docs/build-types.md). Another run of the job adds its own.`,
 		Example: `  hallmark release --key release.key registry.example.com/app:v1
   hallmark release --key release.key --format spdx-json oci:layout:v1 -o json
-  hallmark release ghcr.io/octo/app:v1`,
+  hallmark release --provenance ghcr.io/octo/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runRelease(cmd.Context(), args[0], o) },
 	}
 	o.signer.add(cmd)
@@ -54,6 +59,7 @@ everything. If the log is down, --log-later signs all the same: verifiers reject
 	f.BoolVar(&o.signer.logLater, "log-later", false, "sign with certificate and timestamp now, and log with 'trust flush' or the next release (log of version 2 only)")
 	f.StringVar(&o.spool, "spool", "", "`folder` that remembers what is to be logged (HALLMARK_SPOOL; else in the user's state folder)")
 	o.output.add(cmd, writtenFormats())
+	o.provenance.add(cmd)
 	return cmd
 }
 
@@ -74,6 +80,10 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 	if err != nil {
 		return err
 	}
+	told, err := a.releaseTold(ctx, o.provenance)
+	if err != nil {
+		return err
+	}
 	author, t, err := a.toSign(ctx, o.signer, text, o.evidence)
 	if err != nil {
 		return err
@@ -90,11 +100,25 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 			return err
 		}
 	}
-	r := release{app: a, target: t, formats: formats, refresh: o.refresh, writer: w}
+	if told != nil {
+		if err := told.about(ctx, author, t); err != nil {
+			return err
+		}
+	}
+	r := release{app: a, target: t, formats: formats, told: told, refresh: o.refresh, writer: w}
 	if err := r.run(ctx); err != nil {
 		return err
 	}
 	return a.writeReleased(t, o, &r)
+}
+
+// releaseTold is what is told of the build, nil if nothing is to be.
+func (a *App) releaseTold(ctx context.Context, p provenanceFlags) (*buildTold, error) {
+	on, err := p.on()
+	if err != nil || !on {
+		return nil, err
+	}
+	return a.readBuild(ctx, p)
 }
 
 func (a *App) writeReleased(t *target, o releaseOptions, r *release) error {
@@ -146,6 +170,7 @@ type release struct {
 	app     *App
 	target  *target
 	formats []sbom.Format
+	told    *buildTold // nil: no provenance
 	refresh bool
 	writer  writer
 	added   int
@@ -183,13 +208,17 @@ func (r *release) survey(ctx context.Context, digests []oci.Platform) ([][]verif
 	group.SetLimit(surveysAtOnce)
 	for i, on := range digests {
 		group.Go(func() (err error) {
-			types := append(r.sbomTypes(on), attest.Signature().Type)
-			signed, err := signaturePayload(on.Subject)
+			known, err := r.exactly(on)
 			if err != nil {
 				return err
 			}
+			types := r.sbomTypes(on)
+			for _, f := range known {
+				types = append(types, f.predicate.Type)
+			}
 			out[i], err = r.writer.find(ctx, on.Subject, types, func(found []verify.Verified) bool {
-				return !r.refresh && evidenceOf(found, signed) != "" && len(missingTypes(types, found)) == 0
+				return !r.refresh && len(missingTypes(types, found)) == 0 &&
+					!slices.ContainsFunc(known, func(f exact) bool { return evidenceOf(found, f.payload) == "" })
 			})
 			return err
 		})
@@ -209,9 +238,31 @@ func (r *release) sbomTypes(on oci.Platform) []string {
 	return types
 }
 
-func signaturePayload(on oci.Subject) (digest.Digest, error) {
-	payload, err := attest.Statement(on, attest.Signature())
-	return digest.FromBytes(payload), err
+// exact is a claim whose statement is known to the byte before anything is read.
+type exact struct {
+	claim
+	payload digest.Digest
+}
+
+// exactly lists what is said of a digest besides SBOMs: provenance, and the signature.
+func (r *release) exactly(on oci.Platform) ([]exact, error) {
+	predicates := []attest.Predicate{attest.Signature()}
+	if r.told != nil {
+		p, err := r.told.predicate(on)
+		if err != nil {
+			return nil, err
+		}
+		predicates = []attest.Predicate{p, attest.Signature()}
+	}
+	out := make([]exact, len(predicates))
+	for i, p := range predicates {
+		payload, err := attest.Statement(on.Subject, p)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = exact{claim{on, p}, digest.FromBytes(payload)}
+	}
+	return out, nil
 }
 
 // missingTypes are the predicate types of which nothing was found.
@@ -228,7 +279,7 @@ func foundOf(found []verify.Verified, uri string) digest.Digest {
 	return ""
 }
 
-// releaseOne queues what a digest lacks: SBOM attestations, then the signature.
+// releaseOne queues what a digest lacks: SBOM attestations, provenance, then the signature.
 func (r *release) releaseOne(ctx context.Context, on oci.Platform, found []verify.Verified) error {
 	lacking := missingTypes(r.sbomTypes(on), found)
 	if r.refresh {
@@ -253,11 +304,13 @@ func (r *release) releaseOne(ctx context.Context, on oci.Platform, found []verif
 		}
 		r.writer.add(claim{on, p}, present)
 	}
-	signed, err := signaturePayload(on.Subject)
+	known, err := r.exactly(on)
 	if err != nil {
 		return err
 	}
-	r.writer.add(claim{on, attest.Signature()}, evidenceOf(found, signed))
+	for _, k := range known {
+		r.writer.add(k.claim, evidenceOf(found, k.payload))
+	}
 	return nil
 }
 
@@ -295,6 +348,9 @@ func (r *release) verify(ctx context.Context, digests []oci.Platform) error {
 		requirements := []policy.Requirement{{Type: signature}}
 		for _, uri := range r.sbomTypes(on) {
 			requirements = append(requirements, policy.Requirement{Type: policy.TypeOf(uri)})
+		}
+		if r.told != nil {
+			requirements = append(requirements, r.told.required())
 		}
 		p := r.writer.author.policy
 		p.Requirements = requirements

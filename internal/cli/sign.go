@@ -50,7 +50,7 @@ With --recursive, every platform of an index is signed besides the index itself.
   hallmark sign --key release.key --bundle app.tgz.sigstore.json file:app.tgz
   hallmark sign --provider github ghcr.io/octo/app@sha256:…`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runSign(cmd.Context(), args[0], o, attest.Signature())
+			return a.runSign(cmd.Context(), args[0], o, said(attest.Signature()))
 		},
 	}
 	o.add(cmd)
@@ -61,9 +61,20 @@ With --recursive, every platform of an index is signed besides the index itself.
 
 type attestOptions struct {
 	signOptions
-	kind      string
-	predicate string
-	statement string
+	kind       string
+	predicate  string
+	statement  string
+	provenance provenanceFlags
+}
+
+// predicates gives what is said of each digest, once it is known who signs what.
+type predicates func(context.Context, *author, *target) (func(oci.Platform) (attest.Predicate, error), error)
+
+// said says the same of every digest.
+func said(p attest.Predicate) predicates {
+	return func(context.Context, *author, *target) (func(oci.Platform) (attest.Predicate, error), error) {
+		return func(oci.Platform) (attest.Predicate, error) { return p, nil }, nil
+	}
 }
 
 // maxPredicate is the size of a predicate that is attested.
@@ -81,24 +92,50 @@ An SBOM or a vulnerability report describes one platform: of an index, name it w
 --platform.
 
 A whole in-toto statement that another tool wrote is signed byte for byte with --statement;
-one of its subjects has to be SUBJECT.`,
+one of its subjects has to be SUBJECT.
+
+With --provenance, the predicate is SLSA provenance of the CI job that runs this, or of what
+flags state (see docs/build-types.md).`,
 		Example: `  hallmark attest --key release.key --type spdx --predicate app.spdx.json registry.example.com/app@sha256:…
-  hallmark attest --key ci.key --type test-result --predicate result.json registry.example.com/app:v1`,
+  hallmark attest --key ci.key --type test-result --predicate result.json registry.example.com/app:v1
+  hallmark attest --provenance --build-metadata metadata.json ghcr.io/octo/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runAttest(cmd.Context(), args[0], o) },
 	}
 	o.add(cmd)
 	cmd.Flags().StringVar(&o.kind, "type", "", "`type` of the predicate: spdx, cyclonedx, slsaprovenance, vuln, openvex, vsa, test-result, link, syft, or a URI")
 	cmd.Flags().StringVar(&o.predicate, "predicate", "", "`file` that holds the predicate, - for standard input")
 	cmd.Flags().StringVar(&o.statement, "statement", "", "`file` that holds a whole in-toto statement, instead of --type and --predicate; - for standard input")
+	cmd.Flags().BoolVarP(&o.recursive, "recursive", "r", false, "of an index: say it of every platform too")
+	o.provenance.add(cmd)
 	return cmd
 }
 
 func (a *App) runAttest(ctx context.Context, subject string, o attestOptions) error {
+	told, err := o.provenance.on()
+	if err != nil {
+		return err
+	}
+	if told {
+		return a.attestProvenance(ctx, subject, o)
+	}
 	p, err := a.attested(o)
 	if err != nil {
 		return err
 	}
-	return a.runSign(ctx, subject, o.signOptions, p)
+	return a.runSign(ctx, subject, o.signOptions, said(p))
+}
+
+func (a *App) attestProvenance(ctx context.Context, subject string, o attestOptions) error {
+	if o.kind+o.predicate+o.statement != "" {
+		return usagef("--provenance makes the predicate itself: leave --type, --predicate and --statement out")
+	}
+	told, err := a.readBuild(ctx, o.provenance)
+	if err != nil {
+		return err
+	}
+	return a.runSign(ctx, subject, o.signOptions, func(ctx context.Context, who *author, t *target) (func(oci.Platform) (attest.Predicate, error), error) {
+		return told.predicate, told.about(ctx, who, t)
+	})
 }
 
 // attested is what the flags say is attested.
@@ -107,7 +144,7 @@ func (a *App) attested(o attestOptions) (p attest.Predicate, err error) {
 		return a.givenStatement(o)
 	}
 	if o.kind == "" || o.predicate == "" {
-		return p, usagef("--type and --predicate are both wanted: the file that is attested, and what it is")
+		return p, usagef("--type and --predicate are both wanted: the file that is attested, and what it is; or --provenance")
 	}
 	if _, err := policy.ParseType(o.kind); err != nil {
 		return p, usage(err)
@@ -145,7 +182,7 @@ type signResult struct {
 	Bundle        string              `json:"bundle,omitempty"`
 }
 
-func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.Predicate) error {
+func (a *App) runSign(ctx context.Context, text string, o signOptions, say predicates) error {
 	if err := o.output.check(); err != nil {
 		return err
 	}
@@ -153,7 +190,11 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 	if err != nil {
 		return err
 	}
-	subjects, err := a.signSubjects(t, o, p)
+	predicate, err := say(ctx, author, t)
+	if err != nil {
+		return err
+	}
+	subjects, err := a.signSubjects(t, o)
 	if err != nil {
 		return err
 	}
@@ -163,7 +204,12 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, p attest.
 	w := writer{app: a, store: t.evidence, author: author, bundleFile: o.bundle}
 	claims := make([]claim, len(subjects))
 	for i, subject := range subjects {
+		p, err := predicate(subject)
+		if err != nil {
+			return err
+		}
 		claims[i] = claim{subject, p}
+		a.warnOfIndex(subject, p)
 	}
 	if err := w.write(ctx, claims); err != nil {
 		return err
@@ -202,7 +248,7 @@ func (a *App) writeSigned(t *target, o signOptions, rows []render.WrittenRow) er
 
 // signSubjects lists the digests to sign: the subject, with its platforms or only
 // them where flags say so.
-func (a *App) signSubjects(t *target, o signOptions, p attest.Predicate) ([]oci.Platform, error) {
+func (a *App) signSubjects(t *target, o signOptions) ([]oci.Platform, error) {
 	if t.evidence == nil {
 		if o.bundle == "" {
 			return nil, usagef("%s: --bundle is missing: the file that the signature is written to", t.text)
@@ -228,8 +274,11 @@ func (a *App) signSubjects(t *target, o signOptions, p attest.Predicate) ([]oci.
 	if o.bundle != "" && len(subjects) > 1 {
 		return nil, usagef("--bundle holds one bundle, and %d are to be signed", len(subjects))
 	}
-	if t.subject.IsIndex() && len(o.platforms) == 0 && policy.TypeOf(p.Type).DescribesPlatform() {
-		a.message("Warning: %s is an index, and a predicate of type %s describes one platform: verifiers want it on each (--platform).", t.subject, p.Type)
-	}
 	return subjects, nil
+}
+
+func (a *App) warnOfIndex(on oci.Platform, p attest.Predicate) {
+	if on.Subject.IsIndex() && policy.TypeOf(p.Type).DescribesPlatform() {
+		a.message("Warning: %s is an index, and a predicate of type %s describes one platform: verifiers want it on each (--platform).", on.Subject, p.Type)
+	}
 }

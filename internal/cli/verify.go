@@ -24,6 +24,7 @@ type verifyOptions struct {
 	evidence        evidenceFlags
 	trust           trustFlags
 	identity        identityFlags
+	build           buildFlags
 	ignoreLog       bool
 	trustDigest     bool
 	noLegacy        bool
@@ -60,6 +61,9 @@ them must have signed. Keyless signatures are judged under the trusted root, who
 authorities must vouch for the certificate, its time and the log entry; a signature by
 --key needs a log entry if --trusted-root is given as well.
 
+With --source-repo, --source-ref, --builder or --build-type, SLSA provenance must show that;
+the builder is one that the signer's certificate names, or whom the owner of the key says.
+
 With --policy, files say who is trusted, for what and on which repositories (see 'hallmark
 policy --help'). --verdict then signs what was decided as a SLSA Verification Summary and
 attaches it; with --require vsa a verdict by one of the policy's verifiers is enough.
@@ -72,6 +76,7 @@ Dockerfiles, compose files, or what 'helm template' and 'kustomize build' print 
   hallmark verify --key release.pub --bundle app.tgz.sigstore.json file:app.tgz
   hallmark verify --key release.pub --bundle app.tgz.sigstore.json sha256:…
   hallmark verify --github-repo octo/app --certificate-source-ref refs/heads/main ghcr.io/octo/app:v1
+  hallmark verify --github-repo octo/app --source-repo https://github.com/octo/app --source-ref refs/heads/main ghcr.io/octo/app:v1
   hallmark verify --policy policy.yaml -f deploy.yaml --pin
   hallmark verify --policy policy.yaml --env production -o html=report.html registry.example.com/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runVerify(cmd.Context(), args, o) },
@@ -83,6 +88,7 @@ Dockerfiles, compose files, or what 'helm template' and 'kustomize build' print 
 	o.trust.add(cmd)
 	f.BoolVar(&o.ignoreLog, "insecure-ignore-tlog", false, "signatures by --key need no log entry although --trusted-root is given")
 	f.StringSliceVar(&o.require, "require", nil, "`type` of evidence that must be there; may be repeated")
+	o.build.add(cmd)
 	f.StringSliceVar(&o.platforms, "platform", nil, "only this `platform` of an index, such as linux/amd64; may be repeated")
 	f.StringArrayVar(&o.bundles, "bundle", nil, "`file` with a Sigstore bundle, or one on each line, to take evidence from besides what is attached; may be repeated")
 	o.evidence.add(cmd)
@@ -220,6 +226,12 @@ func (o verifyOptions) policyOfFlags() (policy.Policy, error) {
 		}
 		p.Requirements = append(p.Requirements, r)
 	}
+	built, err := o.build.requirement()
+	if built == nil || err != nil {
+		return p, err
+	}
+	p.Requirements = slices.DeleteFunc(p.Requirements, func(r policy.Requirement) bool { return r.Type == built.Type }) // it asks for more
+	p.Requirements = append(p.Requirements, *built)
 	return p, nil
 }
 

@@ -28,12 +28,13 @@ var mayImport = map[string][]string{
 	"policy":              {"inventory"},
 	"inventory":           {"bundle"}, // what SBOMs say, for policies and for comparing
 	"oidc":                {},
-	"workload":            {}, // which images files name
+	"provenance":          {"bundle"}, // how something was built, by what a CI job knows
+	"workload":            {},         // which images files name
 	"sbom":                {"bundle", "oci", "trust", "policy"},
 	"attest":              {"bundle", "oci", "trust", "policy"},
 	"sign":                {"bundle", "oci", "trust", "policy"},
 	"verify":              {"bundle", "oci", "trust", "policy", "inventory"},
-	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "internal/render"},
+	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "provenance", "internal/render"},
 	"internal/render":     {"verify"},
 	"cmd/hallmark":        {"internal/cli"},
 	"internal/testkit":    {"bundle", "oci", "trust", "policy", "sign", "attest"},

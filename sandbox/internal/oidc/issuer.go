@@ -91,7 +91,7 @@ func (i *Issuer) keys(w http.ResponseWriter, _ *http.Request) {
 
 // runnerToken answers GET /github/token?api-version=2.0&audience=A with {"value": TOKEN}.
 // The runner knows what it runs; here the query may say so: repository, ref, workflow,
-// sha, event, runner_environment.
+// sha, event, runner_environment, run_id, run_attempt, job_workflow_ref.
 func (i *Issuer) runnerToken(w http.ResponseWriter, r *http.Request) {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if i.bearer == "" || !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(given), []byte(i.bearer)) != 1 {
@@ -100,11 +100,12 @@ func (i *Issuer) runnerToken(w http.ResponseWriter, r *http.Request) {
 	}
 	q := r.URL.Query()
 	workflow := Workflow{Repository: q.Get("repository"), Ref: q.Get("ref"), File: q.Get("workflow"),
-		SHA: q.Get("sha"), Environment: q.Get("runner_environment"), Event: q.Get("event")}
+		SHA: q.Get("sha"), Environment: q.Get("runner_environment"), Event: q.Get("event"),
+		RunID: q.Get("run_id"), RunAttempt: q.Get("run_attempt"), Reusable: q.Get("job_workflow_ref")}
 	if workflow.Repository == "" {
 		workflow.Repository = DefaultRepository
 	}
-	claims, err := workflow.Claims(i.now())
+	claims, err := workflow.Claims()
 	if err != nil {
 		fail(w, http.StatusBadRequest, "invalid_request", err.Error())
 		return

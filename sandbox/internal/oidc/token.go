@@ -49,6 +49,11 @@ type Workflow struct {
 	SHA         string // of the commit (made up from the repository's name and the ref)
 	Environment string // of the runner: "github-hosted" (the default) or "self-hosted"
 	Event       string // ("push")
+	RunID       string // ("1")
+	RunAttempt  string // ("1")
+	// Reusable is the reusable workflow that the job runs, such as
+	// "octo-org/tools/.github/workflows/sign.yml@refs/heads/main" (none).
+	Reusable string
 }
 
 var (
@@ -57,6 +62,8 @@ var (
 	fileForm       = regexp.MustCompile(`^[A-Za-z0-9._-]+\.ya?ml$`)
 	shaForm        = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	eventForm      = regexp.MustCompile(`^[a-z_]+$`)
+	numberForm     = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+	reusableForm   = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+/\.github/workflows/[A-Za-z0-9._-]+\.ya?ml@refs/(heads|tags)/[^\s~^:?*\[\\{}]+)?$`)
 )
 
 func (w Workflow) filled() Workflow {
@@ -69,6 +76,8 @@ func (w Workflow) filled() Workflow {
 	fill(&w.File, "release.yml")
 	fill(&w.Environment, "github-hosted")
 	fill(&w.Event, "push")
+	fill(&w.RunID, "1")
+	fill(&w.RunAttempt, "1")
 	fill(&w.SHA, fmt.Sprintf("%x", sha256.Sum256([]byte(w.Repository+"@"+w.Ref)))[:40])
 	return w
 }
@@ -84,6 +93,9 @@ func (w Workflow) check() error {
 		{"workflow", w.File, fileForm, "the name of a file in .github/workflows, such as release.yml"},
 		{"sha", w.SHA, shaForm, "40 hexadecimal digits"},
 		{"event", w.Event, eventForm, "the name of an event, such as push"},
+		{"run", w.RunID, numberForm, "a number"},
+		{"attempt", w.RunAttempt, numberForm, "a number"},
+		{"reusable workflow", w.Reusable, reusableForm, "OWNER/REPO/.github/workflows/FILE@REF"},
 	} {
 		if !field.form.MatchString(field.value) {
 			return fmt.Errorf("%w: the %s %q should be %s", ErrClaims, field.name, field.value, field.want)
@@ -98,7 +110,7 @@ func (w Workflow) check() error {
 // Claims are what GitHub's issuer says of the run
 // (https://docs.github.com/actions/reference/security/oidc). Identifiers are made up
 // from the names, the same ones each time.
-func (w Workflow) Claims(now time.Time) (map[string]any, error) {
+func (w Workflow) Claims() (map[string]any, error) {
 	w = w.filled()
 	if err := w.check(); err != nil {
 		return nil, err
@@ -112,6 +124,10 @@ func (w Workflow) Claims(now time.Time) (map[string]any, error) {
 	if w.Event == "pull_request" {
 		sub = "repo:" + w.Repository + ":pull_request"
 	}
+	job := file
+	if w.Reusable != "" {
+		job = w.Reusable
+	}
 	return map[string]any{
 		"sub": sub, "jti": random(),
 		"repository": w.Repository, "repository_id": number(w.Repository), "repository_visibility": "public",
@@ -119,10 +135,25 @@ func (w Workflow) Claims(now time.Time) (map[string]any, error) {
 		"ref": w.Ref, "ref_type": kind, "ref_protected": "false", "sha": w.SHA,
 		"head_ref": "", "base_ref": "", "event_name": w.Event,
 		"workflow": ".github/workflows/" + w.File, "workflow_ref": file, "workflow_sha": w.SHA,
-		"job_workflow_ref": file, "job_workflow_sha": w.SHA,
-		"run_id": strconv.FormatInt(now.UnixMilli(), 10), "run_number": "1", "run_attempt": "1",
+		"job_workflow_ref": job, "job_workflow_sha": w.SHA,
+		"run_id": w.RunID, "run_number": "1", "run_attempt": w.RunAttempt,
 		"runner_environment": w.Environment, "actor": owner, "actor_id": number(owner),
 	}, nil
+}
+
+// Variables are what GitHub's runner sets in the environment of the run's jobs: they agree
+// with the claims.
+func (w Workflow) Variables() [][2]string {
+	w = w.filled()
+	owner, _, _ := strings.Cut(w.Repository, "/")
+	return [][2]string{
+		{"GITHUB_ACTIONS", "true"}, {"GITHUB_SERVER_URL", "https://github.com"},
+		{"GITHUB_REPOSITORY", w.Repository}, {"GITHUB_REPOSITORY_ID", number(w.Repository)},
+		{"GITHUB_REPOSITORY_OWNER", owner}, {"GITHUB_REPOSITORY_OWNER_ID", number(owner)},
+		{"GITHUB_REF", w.Ref}, {"GITHUB_SHA", w.SHA}, {"GITHUB_EVENT_NAME", w.Event},
+		{"GITHUB_WORKFLOW_REF", w.Repository + "/.github/workflows/" + w.File + "@" + w.Ref},
+		{"GITHUB_RUN_ID", w.RunID}, {"GITHUB_RUN_ATTEMPT", w.RunAttempt}, {"RUNNER_ENVIRONMENT", w.Environment},
+	}
 }
 
 // number is an identifier for a name, as GitHub has decimal ones.

@@ -78,7 +78,7 @@ func TestEmailToken(t *testing.T) {
 }
 
 func TestWorkflowClaims(t *testing.T) {
-	claims, err := Workflow{Repository: "octo-org/app", Ref: "refs/tags/v1", File: "build.yaml"}.Claims(time.Now())
+	claims, err := Workflow{Repository: "octo-org/app", Ref: "refs/tags/v1", File: "build.yaml"}.Claims()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		"environment": with(func(w *Workflow) { w.Environment = "mine" }),
 		"event":       with(func(w *Workflow) { w.Event = "Push!" }),
 	} {
-		if _, err := workflow.Claims(time.Now()); !errors.Is(err, ErrClaims) {
+		if _, err := workflow.Claims(); !errors.Is(err, ErrClaims) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -128,5 +128,32 @@ func TestBadInputIsRefused(t *testing.T) {
 	}
 	if _, err := Sign(testKey(), "i", "", nil, time.Now(), time.Minute); !errors.Is(err, ErrClaims) {
 		t.Errorf("no audience: %v", err)
+	}
+}
+
+// TestVariables: a job's environment says what its token says.
+func TestVariables(t *testing.T) {
+	w := Workflow{Repository: "octo-org/app", Ref: "refs/tags/v1", RunID: "77", Reusable: "octo-org/tools/.github/workflows/sign.yml@refs/heads/main"}
+	claims, err := w.Claims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims["job_workflow_ref"] != w.Reusable {
+		t.Errorf("job_workflow_ref is %v", claims["job_workflow_ref"])
+	}
+	names := map[string]string{"GITHUB_WORKFLOW_REF": "workflow_ref", "GITHUB_EVENT_NAME": "event_name", "RUNNER_ENVIRONMENT": "runner_environment"}
+	for _, v := range w.Variables() {
+		claim, ok := names[v[0]]
+		if !ok {
+			claim = strings.ToLower(strings.TrimPrefix(v[0], "GITHUB_"))
+		}
+		if said, ok := claims[claim]; ok && said != v[1] {
+			t.Errorf("%s is %q, and the token says %v", v[0], v[1], said)
+		} else if !ok && claim != "actions" && claim != "server_url" {
+			t.Errorf("no claim for %s", v[0])
+		}
+	}
+	if _, err := (Workflow{Repository: "o/r", Reusable: "elsewhere"}).Claims(); !errors.Is(err, ErrClaims) {
+		t.Errorf("a reusable workflow that is none: %v", err)
 	}
 }

@@ -142,13 +142,13 @@ func (d Dir) env(state *State) []byte {
 }
 
 // gitHubEnv is a file that makes a shell look like a job of GitHub Actions that may ask
-// for ID tokens.
+// for ID tokens. Another job than that of the variables is asked for by the query of the
+// URL.
 func gitHubEnv(state *State, bearer string) []byte {
-	return exports([][2]string{
-		{"GITHUB_ACTIONS", "true"},
+	return exports(append(oidc.Workflow{Repository: oidc.DefaultRepository}.Variables(), [][2]string{
 		{"ACTIONS_ID_TOKEN_REQUEST_URL", state.GitHubIssuer() + "/token?api-version=2.0"},
 		{"ACTIONS_ID_TOKEN_REQUEST_TOKEN", bearer},
-	})
+	}...))
 }
 
 func exports(variables [][2]string) []byte {

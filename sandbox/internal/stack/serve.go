@@ -49,7 +49,7 @@ func EmailToken(dir Dir, email, audience string, lifetime time.Duration) (string
 
 // WorkflowToken is [EmailToken] for a workflow by the GitHub-shaped issuer.
 func WorkflowToken(dir Dir, workflow oidc.Workflow, audience string, lifetime time.Duration) (string, error) {
-	claims, err := workflow.Claims(time.Now())
+	claims, err := workflow.Claims()
 	if err != nil {
 		return "", err
 	}
