@@ -15,7 +15,7 @@ FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bund
 	./oci:FuzzParseReference ./oci:FuzzParseManifest ./oci:FuzzParseListDocument ./oci:FuzzNextLink \
 	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse \
 	./policy:FuzzParse ./pack:FuzzRead ./internal/render:FuzzVisible \
-	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions ./workload:FuzzFind
+	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions ./workload:FuzzFind ./provenance:FuzzParseMetadata
 
 .DEFAULT_GOAL := help
 
@@ -58,7 +58,7 @@ images: ## Build the real test images from Debian packages (root; see test/image
 	./test/images/build.sh $(IMAGES)
 
 .PHONY: peers
-peers: ## Build the peers that are tested against: cosign and the distribution registry
+peers: ## Build the peers that are tested against: cosign, gh and the distribution registry
 	./test/interop/peers.sh $(PEERS)
 
 .PHONY: interop

@@ -111,6 +111,8 @@ func (b *Build) complete() error {
 		return fmt.Errorf("%w: the build type is missing", ErrBuild)
 	case b.Builder == "":
 		return fmt.Errorf("%w: nothing says who the builder is: name it", ErrBuild)
+	case b.Source.Repository == "" && len(b.Parameters) == 0:
+		return fmt.Errorf("%w: nothing says what it was built from: name the source repository", ErrBuild)
 	case b.Source.Repository == "" && b.Source.Commit != "":
 		return fmt.Errorf("%w: there is a commit, and no repository that it is in: name the source", ErrBuild)
 	}

@@ -1,13 +1,12 @@
 package provenance
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"encoding/json"
 
 	"github.com/hallmark-project/hallmark/bundle"
 )
@@ -37,6 +36,9 @@ const maxMaterials = 10_000
 
 // ParseMetadata reads a metadata file. An error wraps [ErrBuild].
 func ParseMetadata(data []byte) (*Metadata, error) {
+	if err := bundle.CheckJSON(data); err != nil {
+		return nil, fmt.Errorf("%w: the metadata: %w", ErrBuild, err)
+	}
 	m, err := parseMetadata(data)
 	if err != nil || m.digest != "" {
 		return m, err

@@ -9,7 +9,7 @@ import (
 )
 
 // scpForm is a repository as ssh users write it: git@host:path.
-var scpForm = regexp.MustCompile(`^(?:[A-Za-z0-9._-]+@)?([A-Za-z0-9.-]+):([^/:@ ][^:@ ]*)$`)
+var scpForm = regexp.MustCompile(`^(?:[A-Za-z0-9._-]+@)?([A-Za-z0-9.-]+):([^/:@ \\][^:@ \\]*)$`)
 
 // sameOverHTTPS are hosts that serve the same repository under the same path by ssh and by
 // https.

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/hallmark-project/hallmark/provenance"
 )
 
 func read(t *testing.T, name string) string {
@@ -109,5 +111,28 @@ func TestEveryParserIsFuzzed(t *testing.T) {
 	}
 	if found < 8 {
 		t.Errorf("only %d fuzz functions found", found)
+	}
+}
+
+// TestBuildTypes: docs/build-types.md names every variable that gets into provenance, and
+// no other.
+func TestBuildTypes(t *testing.T) {
+	text := read(t, "docs/build-types.md")
+	told := map[string]bool{}
+	for _, match := range regexp.MustCompile("`([A-Z]+_[A-Z_]+)`").FindAllStringSubmatch(text, -1) {
+		told[match[1]] = true
+	}
+	for kind, names := range provenance.Variables() {
+		for _, name := range names[1:] { // the first only tells which system it is
+			if !told[name] {
+				t.Errorf("%s: %s is read and not told", kind, name)
+			}
+			told[name] = false
+		}
+	}
+	for name, left := range told {
+		if left {
+			t.Errorf("%s is told and not read", name)
+		}
 	}
 }

@@ -1,0 +1,144 @@
+package provenance
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// workTree makes a repository with a commit, and gives its folder.
+func workTree(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	run(t, dir, "init", "-q", "-b", "main")
+	write(t, filepath.Join(dir, "main.go"), "package main")
+	write(t, filepath.Join(dir, ".gitignore"), "out/\n")
+	run(t, dir, "add", ".")
+	run(t, dir, "commit", "-q", "-m", "first")
+	run(t, dir, "remote", "add", "origin", "https://user:s3cr3t@github.com/octo/app.git")
+	return dir
+}
+
+func run(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+}
+
+func write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkout(t *testing.T, dir string) Checkout {
+	t.Helper()
+	c, err := ReadCheckout(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestCheckout(t *testing.T) {
+	dir := workTree(t)
+	c := checkout(t, dir)
+	if !formCommit.MatchString(c.Commit) || c.Ref != "refs/heads/main" || c.Repository != "https://github.com/octo/app" || len(c.Dirty) > 0 || c.Shallow {
+		t.Errorf("got %+v", c)
+	}
+	write(t, filepath.Join(dir, "out/app"), "ignored")
+	write(t, filepath.Join(dir, "notes.txt"), "in no commit")
+	if c := checkout(t, dir); len(c.Dirty) > 0 || c.Others != 1 {
+		t.Errorf("with a file in no commit: %+v", c)
+	}
+	b := &Build{Kind: Generic}
+	if err := c.Into(b); err != nil || b.Source.Commit != c.Commit {
+		t.Errorf("into a build: %v %+v", err, b.Source)
+	}
+}
+
+// TestDirtyCheckout: a commit that was not what was built is not told.
+func TestDirtyCheckout(t *testing.T) {
+	dir := workTree(t)
+	write(t, filepath.Join(dir, "main.go"), "package evil")
+	c := checkout(t, dir)
+	if err := c.Into(&Build{Kind: Generic}); !errors.Is(err, ErrBuild) || !strings.Contains(err.Error(), "main.go") {
+		t.Errorf("got %v", err)
+	}
+	run(t, dir, "add", ".")
+	if err := checkout(t, dir).Into(&Build{Kind: Generic}); !errors.Is(err, ErrBuild) {
+		t.Errorf("added and not committed: %v", err)
+	}
+}
+
+func TestShallowCheckout(t *testing.T) {
+	origin := workTree(t)
+	write(t, filepath.Join(origin, "main.go"), "package main // 2")
+	run(t, origin, "commit", "-q", "-a", "-m", "second")
+	dir := filepath.Join(t.TempDir(), "clone")
+	run(t, origin, "clone", "-q", "--depth", "1", "file://"+origin, dir)
+	run(t, dir, "checkout", "-q", "--detach")
+	c := checkout(t, dir)
+	if !c.Shallow || c.Ref != "" || c.Repository != "" || c.Commit != checkout(t, origin).Commit {
+		t.Errorf("got %+v", c)
+	}
+	if err := c.Into(&Build{Kind: Generic}); !errors.Is(err, ErrBuild) || !strings.Contains(err.Error(), "name the source repository") {
+		t.Errorf("a checkout from a folder: %v", err)
+	}
+	run(t, dir, "tag", "v1.0")
+	if c := checkout(t, dir); c.Ref != "refs/tags/v1.0" {
+		t.Errorf("at a tag: %+v", c)
+	}
+}
+
+// TestCheckoutOfJob: a checkout of another commit than the job's goes in as a material; of
+// another repository than stated it is refused.
+func TestCheckoutOfJob(t *testing.T) {
+	c := checkout(t, workTree(t))
+	b := build(t, GitHub, envOf(jobs[GitHub]))
+	if err := c.Into(b); err != nil || len(b.Materials) != 1 || b.Source.Commit != commit {
+		t.Errorf("%v %+v", err, b)
+	}
+	b = &Build{Kind: Generic, Source: Source{Repository: "https://github.com/fork/app"}}
+	if err := c.Into(b); !errors.Is(err, ErrBuild) {
+		t.Errorf("of another repository: %v", err)
+	}
+}
+
+// TestNoCheckout: what is no work tree, and a configuration that wants to run something.
+func TestNoCheckout(t *testing.T) {
+	if _, err := ReadCheckout(context.Background(), t.TempDir()); !errors.Is(err, ErrBuild) {
+		t.Errorf("no work tree: %v", err)
+	}
+	dir := workTree(t)
+	mark := filepath.Join(t.TempDir(), "ran")
+	write(t, filepath.Join(dir, "hook.sh"), "#!/bin/sh\ntouch "+mark+"\n")
+	if err := os.Chmod(filepath.Join(dir, "hook.sh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "config", "core.fsmonitor", filepath.Join(dir, "hook.sh"))
+	checkout(t, dir)
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("reading a checkout ran a program that the repository names")
+	}
+	t.Setenv("GIT_DIR", filepath.Join(workTree(t), ".git"))
+	run(t, dir, "-c", "core.fsmonitor=false", "--git-dir", filepath.Join(dir, ".git"), "--work-tree", dir, "commit", "-q", "--allow-empty", "-m", "another")
+	want, err := os.ReadFile(filepath.Join(dir, ".git/refs/heads/main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := checkout(t, dir); c.Commit != strings.TrimSpace(string(want)) {
+		t.Errorf("GIT_DIR points it elsewhere: %s", c.Commit)
+	}
+}
