@@ -15,7 +15,7 @@ FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bund
 	./oci:FuzzParseReference ./oci:FuzzParseManifest ./oci:FuzzParseListDocument ./oci:FuzzNextLink \
 	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse \
 	./policy:FuzzParse ./pack:FuzzRead ./internal/render:FuzzVisible \
-	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions ./workload:FuzzFind ./provenance:FuzzParseMetadata
+	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions ./workload:FuzzFind ./provenance:FuzzParseMetadata ./internal/settings:FuzzParse
 
 .DEFAULT_GOAL := help
 
@@ -93,9 +93,13 @@ mutants: ## Take every rule out, one at a time, and want a test to fail
 
 .PHONY: golden
 golden: ## Write generated files anew: the CLI reference and golden files
-	$(GO) test ./internal/cli -run 'TestReference|TestScripts' -update
+	$(GO) test ./internal/cli -run 'TestReference|TestEnvironment|TestScripts' -update
 	$(GO) test ./internal/render -run TestGolden -update
 	$(GO) test ./policy -run TestSchema -update
+
+.PHONY: man
+man: ## Write the manual pages into build/man
+	$(GO) run ./internal/man $(BUILD)/man
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -39,10 +39,15 @@ type App struct {
 	// Sleep waits between attempts; nil is the system's clock.
 	Sleep func(context.Context, time.Duration) error
 
-	quiet    bool
-	timeout  time.Duration
-	registry oci.Options
-	trusted  *trust.Material // of this run, once it was asked for
+	quiet     bool
+	verbose   bool
+	logFormat string
+	config    string
+	later     []string // what --verbose tells of the settings
+	overlaid  []string // variables that a file stands in for
+	timeout   time.Duration
+	registry  oci.Options
+	trusted   *trust.Material // of this run, once it was asked for
 }
 
 // Main runs the program as its own process and returns the exit code.
@@ -68,7 +73,7 @@ func Main() int {
 func (a *App) Run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(a.Err, "hallmark: internal error: %v\nThis is a bug. Please report it with the command line.\n", r)
+			a.failed(fmt.Sprintf("internal error: %v", r), "This is a bug. Please report it with the command line.", exitInternal)
 			code = exitInternal
 		}
 	}()
@@ -79,16 +84,25 @@ func (a *App) Run(ctx context.Context, args []string) (code int) {
 	root.SetErr(a.Err)
 	err := root.ExecuteContext(ctx)
 	if ctx.Err() != nil && err != nil {
-		fmt.Fprintln(a.Err, "hallmark: interrupted")
+		a.failed("interrupted", "", exitInterrupted)
 		return exitInterrupted
 	}
 	return a.finish(err)
 }
 
+// Command is the tree of commands, for who writes documents about it.
+func Command() *cobra.Command {
+	root := (&App{Env: os.LookupEnv}).root()
+	root.DisableAutoGenTag = true
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
 func (a *App) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "hallmark",
-		Short: "Sign what you ship, verify what you run",
+		Use:     "hallmark",
+		Version: Version(),
+		Short:   "Sign what you ship, verify what you run",
 		Long: `hallmark generates SBOMs of container images, signs them as attestations, attaches
 them to the image as OCI referrers, and verifies all of it.
 
@@ -119,6 +133,9 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 	f := root.PersistentFlags()
 	f.SortFlags = false
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no messages, only results and errors")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "tell where settings come from")
+	f.StringVar(&a.logFormat, "log-format", logText, "`format` of messages and progress: text, or json with an object on each line")
+	f.StringVar(&a.config, "config", "", "configuration `file` instead of the user's own (HALLMARK_CONFIG; else hallmark/config.yaml in the user's configuration folder)")
 	f.BoolVar(&a.registry.PlainHTTP, "plain-http", false, "use http for registries (loopback ones get it without asking)")
 	f.StringVar(&a.registry.CAFile, "registry-cacert", "", "PEM `file` of certificate authorities to trust for registries, besides the system's")
 	f.IntVar(&a.registry.Retries, "retries", oci.DefaultRetries, "how `often` a failed request is repeated")
@@ -126,6 +143,7 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 	root.SetGlobalNormalizationFunc(cosignNames)
 	root.AddCommand(a.keysCommand(), a.sbomCommand(), a.diffCommand(), a.signCommand(), a.attestCommand(), a.releaseCommand(),
 		a.verifyCommand(), a.policyCommand(), a.reportCommand(), a.treeCommand(), a.showCommand(), a.trustCommand(), a.sandboxCommand(), a.versionCommand())
+	a.completions(root)
 	return root
 }
 
@@ -134,6 +152,13 @@ func (a *App) prepare(cmd *cobra.Command) error {
 	if err := noEmptyFlags(cmd); err != nil {
 		return err
 	}
+	if err := a.configure(cmd); err != nil {
+		return err
+	}
+	if a.logFormat != logText && a.logFormat != logJSON {
+		return usagef("--log-format %q: want text or json", a.logFormat)
+	}
+	a.explain(cmd)
 	if a.registry.Retries == 0 {
 		a.registry.Retries = -1
 	}
@@ -161,13 +186,6 @@ func noEmptyFlags(cmd *cobra.Command) (err error) {
 		}
 	})
 	return err
-}
-
-// message tells people something on the error stream, unless they asked for quiet.
-func (a *App) message(format string, args ...any) {
-	if !a.quiet {
-		fmt.Fprintf(a.Err, format+"\n", args...)
-	}
 }
 
 // endOnInterrupt ends the process at an interrupt while a terminal is read, which

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/hallmark-project/hallmark/attest"
+	"github.com/hallmark-project/hallmark/internal/settings"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/oidc"
 	"github.com/hallmark-project/hallmark/pack"
@@ -84,6 +85,7 @@ var classes = []class{
 	{exitUsage, is(trust.ErrKeyFormat), "'hallmark keys public --key NAME.key' writes a public key."},
 	{exitUsage, is(trust.ErrKeyKind), ""},
 	{exitUsage, is(attest.ErrPredicate), "Give the file that --type describes, or the --type that describes the file."},
+	{exitUsage, is(settings.ErrFile), "docs/guides/configuration.md describes the file."},
 	{exitUsage, is(provenance.ErrBuild), "docs/build-types.md says what is read, and which flags state the rest."},
 	{exitUsage, is(sbom.ErrFormat), ""},
 	{exitUsage, is(sbom.ErrNotImage), ""},
@@ -157,10 +159,7 @@ func (a *App) finish(err error) int {
 	c := classify(err)
 	var shown shownError
 	if !errors.As(err, &shown) {
-		fmt.Fprintln(a.Err, "hallmark:", printableLines(err.Error()))
-		if c.remedy != "" {
-			fmt.Fprintln(a.Err, c.remedy)
-		}
+		a.failed(printableLines(err.Error()), c.remedy, c.code)
 	}
 	return c.code
 }

@@ -82,6 +82,11 @@ func (a *App) readInput(name string, limit int64) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
+	return readBounded(in, name, limit)
+}
+
+// readBounded reads a stream of at most limit bytes; name is what it is called.
+func readBounded(in io.Reader, name string, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err != nil {
 		return nil, usagef("reading %s: %w", name, err)

@@ -227,6 +227,7 @@ func (a *App) resolve(ctx context.Context, s *session, text string, e evidenceFl
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", text, err)
 	}
+	a.remember(text)
 	return t, nil
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -30,7 +29,7 @@ func (a *App) progress(label string) *progress {
 	p := &progress{app: a, label: label, start: a.Now(), done: map[int]int64{}, total: map[int]int64{}}
 	switch ci, _ := a.Env("CI"); {
 	case a.quiet:
-	case a.Terminal:
+	case a.Terminal && a.logFormat != logJSON:
 		p.bars = mpb.New(mpb.WithOutput(a.Err), mpb.WithAutoRefresh())
 		p.bar = p.bars.New(0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
 			mpb.BarRemoveOnComplete(),
@@ -38,7 +37,7 @@ func (a *App) progress(label string) *progress {
 			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 6})))
 	case ci != "" && ci != "false":
 		p.lines = true
-		fmt.Fprintf(a.Err, "%s ...\n", label)
+		a.message("%s ...", label)
 	}
 	return p
 }
@@ -68,6 +67,6 @@ func (p *progress) end() {
 		p.bars.Wait()
 	}
 	if p.lines {
-		fmt.Fprintf(p.app.Err, "%s: done in %s\n", p.label, p.app.Now().Sub(p.start).Round(time.Millisecond))
+		p.app.message("%s: done in %s", p.label, p.app.Now().Sub(p.start).Round(time.Millisecond))
 	}
 }

@@ -15,10 +15,7 @@ import (
 // (make golden) it is written anew.
 func TestReference(t *testing.T) {
 	dir := t.TempDir()
-	root := (&App{Env: os.LookupEnv}).root()
-	root.DisableAutoGenTag = true
-	root.InitDefaultCompletionCmd()
-	if err := doc.GenMarkdownTree(root, dir); err != nil {
+	if err := doc.GenMarkdownTree(Command(), dir); err != nil {
 		t.Fatal(err)
 	}
 	docs := filepath.Join("..", "..", "docs", "cli")

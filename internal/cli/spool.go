@@ -55,15 +55,24 @@ func (a *App) spool(flag string) (spool, error) {
 	if dir, ok := a.Env(envSpool); ok && dir != "" {
 		return spool{dir}, nil
 	}
+	base, err := a.stateDir()
+	if err != nil {
+		return spool{}, usagef("%w for what is to be logged later: set HALLMARK_SPOOL, or --spool", err)
+	}
+	return spool{filepath.Join(base, "spool")}, nil
+}
+
+// stateDir is the user's folder for what is remembered between runs.
+func (a *App) stateDir() (string, error) {
 	base, ok := a.Env("XDG_STATE_HOME")
 	if !ok || base == "" {
 		home, ok := a.Env("HOME")
 		if !ok || home == "" {
-			return spool{}, usagef("there is no home folder for what is to be logged later: set HALLMARK_SPOOL, or --spool")
+			return "", errNoHome
 		}
 		base = filepath.Join(home, ".local", "state")
 	}
-	return spool{filepath.Join(base, "hallmark", "spool")}, nil
+	return filepath.Join(base, "hallmark"), nil
 }
 
 // add records a signature before it is attached, so that none is forgotten.

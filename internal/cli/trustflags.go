@@ -55,15 +55,11 @@ func (a *App) trustDir() (string, error) {
 	if dir, ok := a.Env(envTrustDir); ok && dir != "" {
 		return dir, nil
 	}
-	base, ok := a.Env("XDG_CONFIG_HOME")
-	if !ok || base == "" {
-		home, ok := a.Env("HOME")
-		if !ok || home == "" {
-			return "", usagef("there is no home folder for trust material: set HALLMARK_TRUST_DIR")
-		}
-		base = filepath.Join(home, ".config")
+	base, err := a.configDir()
+	if err != nil {
+		return "", usagef("%w for trust material: set HALLMARK_TRUST_DIR", err)
 	}
-	return filepath.Join(base, "hallmark", "trust"), nil
+	return filepath.Join(base, "trust"), nil
 }
 
 func (a *App) trustFolder() (trust.Folder, error) {

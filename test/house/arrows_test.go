@@ -34,8 +34,10 @@ var mayImport = map[string][]string{
 	"attest":              {"bundle", "oci", "trust", "policy"},
 	"sign":                {"bundle", "oci", "trust", "policy"},
 	"verify":              {"bundle", "oci", "trust", "policy", "inventory"},
-	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "provenance", "internal/render"},
+	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "provenance", "internal/render", "internal/settings"},
 	"internal/render":     {"verify"},
+	"internal/settings":   {}, // the form of a configuration file
+	"internal/man":        {"internal/cli"},
 	"cmd/hallmark":        {"internal/cli"},
 	"internal/testkit":    {"bundle", "oci", "trust", "policy", "sign", "attest"},
 	"pack":                {}, // the form of an evidence pack: cli fills and reads it
@@ -57,8 +59,8 @@ var confined = map[string][]string{
 	"github.com/containers/":          {"oci"},
 	"github.com/anchore/":             {"sbom"},
 	"cel.dev/":                        {"policy"},
-	"go.yaml.in/":                     {"policy", "workload"},
-	"github.com/spf13/cobra":          {"internal/cli"},
+	"go.yaml.in/":                     {"policy", "workload", "internal/settings"},
+	"github.com/spf13/cobra":          {"internal/cli", "internal/man"},
 	"github.com/vbauerster/mpb":       {"internal/cli"},
 	"golang.org/x/term":               {"internal/cli"},
 	"github.com/youmark/pkcs8":        {"sign"},

@@ -232,6 +232,14 @@ var rules = []rule{
 	{"a ref that a flag names is that one", "internal/cli/expected.go", `Repository: wholeURL(b.repository), Refs: b.refs}`, `Repository: wholeURL(b.repository)}`, "./internal/cli -run TestProvenanceOf"},
 	{"flags about provenance do not go with a policy", "internal/cli/judge.go", `err != nil || built != nil {`, `err != nil {`, "./internal/cli -run TestNoJob"},
 
+	// What a file may configure.
+	{"the working tree only says how things look", "internal/cli/config.go", `case allowed != nil && !slices.Contains(allowed, s.Flag):`, `case false:`, "./internal/cli -run TestScripts/config"},
+	{"the working tree does not choose files", "internal/cli/config.go", `if tree && f.Name == "output"`, `if false && f.Name == "output"`, "./internal/cli -run TestScripts/config"},
+	{"a file adds nobody to whom the command line trusts", "internal/cli/config.go", `if chosen && slices.Contains(whom, s.Flag) {`, `if chosen && false {`, "./internal/cli -run TestScripts/config"},
+	{"a file that says whom to trust is the user's", "internal/cli/config.go", `if info.Mode().Perm()&0o002 != 0 {`, `if false {`, "./internal/cli -run TestScripts/config"},
+	{"an unknown setting is an error", "internal/cli/config.go", `case !flags[s.Flag]:`, `case false:`, "./internal/cli -run TestScripts/config"},
+	{"--verbose shows no secret", "internal/cli/config.go", `case v.Secret:`, `case false:`, "./internal/cli -run TestVerbose"},
+
 	// What provenance tells.
 	{"only listed variables are told", "provenance/environment.go", `panic(name`, `_ = (name`, "./provenance"},
 	{"a variable has its form", "provenance/environment.go", `if !w.form.MatchString(value) {`, `if false {`, "./provenance"},
