@@ -384,7 +384,7 @@ func TestProvenanceRules(t *testing.T) {
 	workflowOf := func(p object) object { return p["workflow"].(object) }
 	runAll(t, []ruling{
 		{name: "sound", arrange: by(nil), rule: rule("")},
-		{name: "another builder", arrange: by(func(_, b object) { b["id"] = "https://example.com/laptop" }), rule: rule(""), verdict: verify.ErrRejected, cause: "the policy does not trust"},
+		{name: "another builder", arrange: by(func(_, b object) { b["id"] = "https://example.com/laptop" }), rule: rule(""), verdict: verify.ErrRejected, cause: "not one that is trusted"},
 		{name: "a builder of another runner", arrange: func(c *court) {
 			c.ciSays(typeProvenance, provenance(nil), func(r *sigstore.Request) { r.Extensions[sigstore.RunnerEnvironment] = "self-hosted" })
 		}, rule: rule(""), verdict: verify.ErrRejected, cause: "self-hosted"},

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"strings"
 )
@@ -18,7 +19,7 @@ const mostAnnotations = 20
 func GitHub(w io.Writer, r *Result) error {
 	return buffered(w, func(b *bufio.Writer) error {
 		if at := judgedAsOf(r); at != "" {
-			b.WriteString(annotation("notice", "As of", at) + "\n")
+			fmt.Fprintln(b, annotation("notice", "As of", at))
 		}
 		left := mostAnnotations
 		for _, s := range byConcern(r) {
@@ -26,7 +27,7 @@ func GitHub(w io.Writer, r *Result) error {
 				if left--; left < 0 {
 					return nil
 				}
-				b.WriteString(line + "\n")
+				fmt.Fprintln(b, line)
 			}
 		}
 		return nil // an error sticks to b and comes out when it is flushed
