@@ -74,9 +74,11 @@ bench: build peers images ## Print our figures beside the peers', measured in th
 	$(GO) test -run '^$$' -bench . -benchmem ./bundle ./sbom ./verify
 
 .PHONY: lint
-lint: $(TOOLS)/golangci-lint ## Run the linters
+lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Run the linters
 	$(TOOLS)/golangci-lint run ./...
 	cd sandbox && $(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/actionlint .github/workflows/*.yml examples/github/*.yml
+	./test/lint.sh
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is called (needs the network)
@@ -107,3 +109,6 @@ clean: ## Remove what was built
 
 $(TOOLS)/golangci-lint: Makefile
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+$(TOOLS)/actionlint: Makefile
+	GOBIN=$(TOOLS) $(GO) install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12

@@ -69,7 +69,7 @@ else
 	package=oras.land/oras-go/v2
 fi
 image=oci:$work/image:app
-as='--as registry.example.com/octo/app'
+as=--as=registry.example.com/octo/app
 
 say "A private Sigstore, a key for the release manager and one for the auditor"
 run "$hallmark" sandbox up --dir "$lab"
@@ -87,36 +87,36 @@ run "$hallmark" release --identity-token "$work/token" "$image"
 token
 run "$hallmark" attest --identity-token "$work/token" --type slsaprovenance --predicate "$here/provenance.json" "$image"
 
-issuer=$("$hallmark" policy init $as "$image" | sed -n 's/^ *issuer: "\(.*\)"$/\1/p' | head -n 1)
+issuer=$("$hallmark" policy init "$as" "$image" | sed -n 's/^ *issuer: "\(.*\)"$/\1/p' | head -n 1)
 sed "s|ISSUER|$issuer|" "$here/policy.yaml" >"$work/policy.yaml"
 policy=$work/policy.yaml
 
 say "1. The policy wants two signers, and only the job has signed"
-expect 3 'nothing that counts is by release' "$hallmark" verify --policy "$policy" $as "$image"
+expect 3 'nothing that counts is by release' "$hallmark" verify --policy "$policy" "$as" "$image"
 say "The release manager signs too, and everything holds"
 run "$hallmark" sign --key "$work/release.key" --tsa "$image"
 run "$hallmark" policy check "$policy"
 run "$hallmark" policy explain --env production "$policy"
-run "$hallmark" verify --policy "$policy" --env production $as "$image"
+run "$hallmark" verify --policy "$policy" --env production "$as" "$image"
 
 say "2. The policy has a typo"
 changed typo 's/signatures:/signature:/'
-expect 2 'did you mean "signatures"' "$hallmark" verify --policy "$work/typo.yaml" $as "$image"
+expect 2 'did you mean "signatures"' "$hallmark" verify --policy "$work/typo.yaml" "$as" "$image"
 say "3. An SBOM format that nobody has attested is required"
 changed format 's/formats: .*/formats: [syft]/'
-expect 4 'there is none' "$hallmark" verify --policy "$work/format.yaml" $as "$image"
+expect 4 'there is none' "$hallmark" verify --policy "$work/format.yaml" "$as" "$image"
 say "4. The builder is trusted for a lower level than is wanted"
 changed level 's/level: 3/level: 1/'
-expect 3 'trusted for level 1' "$hallmark" verify --policy "$work/level.yaml" $as "$image"
+expect 3 'trusted for level 1' "$hallmark" verify --policy "$work/level.yaml" "$as" "$image"
 say "5. The source has to be another repository"
 changed source 's|repository: https://github.com/octo/app,|repository: https://github.com/octo/other,|'
-expect 3 'it is "https://github.com/octo/app"' "$hallmark" verify --policy "$work/source.yaml" $as "$image"
+expect 3 'it is "https://github.com/octo/app"' "$hallmark" verify --policy "$work/source.yaml" "$as" "$image"
 say "6. A package is banned that the image has"
 changed banned "s|pkg:npm/event-stream@3.3.6|*$package*|"
-expect 3 'is banned by' "$hallmark" verify --policy "$work/banned.yaml" $as "$image"
+expect 3 'is banned by' "$hallmark" verify --policy "$work/banned.yaml" "$as" "$image"
 say "7. The key is denied from a date on: it was stolen"
 printf 'deny: [{signer: release, issuedAfter: 2020-01-01, reason: the key was stolen}]\n' | cat "$policy" - >"$work/denied.yaml"
-expect 3 'the key was stolen' "$hallmark" verify --policy "$work/denied.yaml" $as "$image"
+expect 3 'the key was stolen' "$hallmark" verify --policy "$work/denied.yaml" "$as" "$image"
 say "8. The image is judged as another one, of which no rule speaks"
 expect 3 'no rule of the policy speaks about it' "$hallmark" verify --policy "$policy" --as registry.example.com/octo/other "$image"
 say "9. Provenance of the same job with a parameter that nobody expects"
@@ -125,22 +125,22 @@ sed 's|"externalParameters": {|"externalParameters": {"inputs": {"skip-tests": t
 token
 run "$hallmark" attest --identity-token "$work/token" --type slsaprovenance --predicate "$work/inputs.json" "oci:$work/parameter:app"
 changed only 's|buildTypes: .*|&\n      conditions: ["has(predicate.buildDefinition.externalParameters.inputs)"]|'
-expect 3 'nobody expects "inputs"' "$hallmark" verify --policy "$work/only.yaml" $as "oci:$work/parameter:app"
+expect 3 'nobody expects "inputs"' "$hallmark" verify --policy "$work/only.yaml" "$as" "oci:$work/parameter:app"
 say "10. An attacker with write access takes a package out of an SBOM and fixes every digest"
 cp -R "$work/image" "$work/tampered"
 run "$build/quickstart-stage" tamper "$work/tampered" "$package"
 changed both 's/^    sbom:$/    attestations: [{type: spdx, by: [ci]}, {type: cyclonedx, by: [ci]}]\n&/'
-expect 3 'the signature does not match' "$hallmark" verify --policy "$work/both.yaml" $as "oci:$work/tampered:app"
+expect 3 'the signature does not match' "$hallmark" verify --policy "$work/both.yaml" "$as" "oci:$work/tampered:app"
 
 say "A verdict for the gate, which then needs nothing but that; a denial still counts"
-run "$hallmark" verify --policy "$policy" $as --verdict --verifier-id https://example.com/gate --key "$work/auditor.key" --tsa "$image"
-run "$hallmark" verify --policy "$policy" $as --require vsa --max-verdict-age 24h "$image"
+run "$hallmark" verify --policy "$policy" "$as" --verdict --verifier-id https://example.com/gate --key "$work/auditor.key" --tsa "$image"
+run "$hallmark" verify --policy "$policy" "$as" --require vsa --max-verdict-age 24h "$image"
 printf 'deny: [{digest: "%s", reason: withdrawn}]\n' "$("$hallmark" tree -o json "$image" | sed -n 's/.*"digest": "\(sha256:[0-9a-f]*\)".*/\1/p' | head -n 1)" |
 	cat "$policy" - >"$work/withdrawn.yaml"
-expect 3 'withdrawn' "$hallmark" verify --policy "$work/withdrawn.yaml" $as --require vsa "$image"
+expect 3 'withdrawn' "$hallmark" verify --policy "$work/withdrawn.yaml" "$as" --require vsa "$image"
 
 say "A report to hand over, and a pack that holds everything the decision rests on"
-run "$hallmark" report --policy "$policy" $as -o "html=$out/report.html,markdown=$out/report.md,json=$out/report.json" \
+run "$hallmark" report --policy "$policy" "$as" -o "html=$out/report.html,markdown=$out/report.md,json=$out/report.json" \
 	--pack "$out/pack.tar" --sign --key "$work/auditor.key" --tsa "$image"
 say "Later, elsewhere: the Sigstore and the image are gone"
 run "$hallmark" sandbox down --dir "$lab"

@@ -83,7 +83,7 @@ func (a *App) readBuild(ctx context.Context, p provenanceFlags) (*buildTold, err
 	if kind == provenanceAuto {
 		var err error
 		if kind, err = provenance.Detect(a.Env); err != nil && p.stated.Builder == "" {
-			return nil, err
+			return nil, fmt.Errorf("%w: name the system with --provenance=KIND, or state the build with --builder and --source-repo", err)
 		} else if err != nil {
 			kind = provenance.Generic
 		}
