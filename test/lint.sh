@@ -16,7 +16,5 @@ if have shellcheck "shell scripts"; then
 	git ls-files -z -- '*.sh' .ci/run | xargs -0 shellcheck -x
 fi
 if have yamllint "YAML files"; then
-	git ls-files -z -- '*.yml' '*.yaml' | xargs -0 yamllint --strict -d '{extends: default, rules: {
-		line-length: disable, document-start: disable, comments: {min-spaces-from-content: 1}, truthy: {check-keys: false},
-		braces: {max-spaces-inside: 1}, indentation: {indent-sequences: whatever}}}'
+	git ls-files -z -- '*.yml' '*.yaml' | xargs -0 yamllint --strict -c test/yamllint.yaml
 fi
