@@ -112,6 +112,14 @@ func TestPoisonedEnvironment(t *testing.T) {
 			}
 		}
 	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("a variable that is not on the list was read")
+			}
+		}()
+		_, _ = job{systems[0], envOf(jobs[GitHub])}.value("GITHUB_TOKEN")
+	}()
 	for kind, hidden := range map[string]string{Buildkite: "BUILDKITE_REPO", Tekton: "TEKTON_SOURCE_URL"} { // URLs that hold a password
 		got := predicateOf(t, build(t, kind, with(kind, hidden, "https://user:"+secret+"@github.com/acme/app.git?token="+secret)))
 		if strings.Contains(got, secret) || !strings.Contains(got, "git+https://github.com/acme/app") {
