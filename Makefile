@@ -58,7 +58,7 @@ images: ## Build the real test images from Debian packages (root; see test/image
 	./test/images/build.sh $(IMAGES)
 
 .PHONY: peers
-peers: ## Build the peers that are tested against: cosign, gh and the distribution registry
+peers: ## Build the peers that are tested against: cosign, gh, act and the distribution registry
 	./test/interop/peers.sh $(PEERS)
 
 .PHONY: interop
@@ -67,6 +67,11 @@ interop: build sandbox peers images ## Run against cosign, a distribution regist
 	cd test/interop && HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_SANDBOX_BINARY=$(CURDIR)/$(BUILD)/hallmark-sandbox \
 		HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) \
 		$(GO) test -count=1 -v -timeout 30m ./...
+
+.PHONY: test-action
+test-action: build sandbox peers images ## Play GitHub's runner for the action: release, verify, hostile inputs, installer
+	cd test/action && $(GO) vet ./... && HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_SANDBOX_BINARY=$(CURDIR)/$(BUILD)/hallmark-sandbox \
+		HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) $(GO) test -count=1 -timeout 15m ./...
 
 .PHONY: bench
 bench: build peers images ## Print our figures beside the peers', measured in the same run
@@ -77,6 +82,7 @@ bench: build peers images ## Print our figures beside the peers', measured in th
 lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Run the linters
 	$(TOOLS)/golangci-lint run ./...
 	cd sandbox && $(TOOLS)/golangci-lint run ./...
+	cd test/action && $(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/actionlint .github/workflows/*.yml examples/github/*.yml
 	./test/lint.sh
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the peer tools that the interoperability tests talk to:
 #
-#     peers.sh OUTDIR     ->  OUTDIR/cosign  OUTDIR/gh  OUTDIR/registry
+#     peers.sh OUTDIR     ->  OUTDIR/act  OUTDIR/cosign  OUTDIR/gh  OUTDIR/registry
 #
 # The versions are those pinned by the go.mod and go.sum beside each tool. A tool
 # whose stamp matches (Go version, go.mod, go.sum) is not built again. A binary is
@@ -35,9 +35,10 @@ build() {
 # module PACKAGE prints the module path: everything before /cmd/.
 module() { echo "${1%%/cmd/*}"; }
 
-trap 'rm -f "$out"/.cosign.$$ "$out"/.gh.$$ "$out"/.registry.$$' EXIT
+trap 'rm -f "$out"/.act.$$ "$out"/.cosign.$$ "$out"/.gh.$$ "$out"/.registry.$$' EXIT
 trap 'exit 130' INT TERM
 
 build registry "$here/../registry" github.com/distribution/distribution/v3/cmd/registry
 build gh "$here/../gh" github.com/cli/cli/v2/cmd/gh
+build act "$here/../action/act" github.com/nektos/act
 build cosign "$here" github.com/sigstore/cosign/v3/cmd/cosign
