@@ -105,6 +105,10 @@ golden: ## Write generated files anew: the CLI reference and golden files
 	$(GO) test ./internal/render -run TestGolden -update
 	$(GO) test ./policy -run TestSchema -update
 
+.PHONY: image
+image: build ## Build the container image of hallmark with its SBOMs, provenance and signature into build/image
+	./internal/image/release.sh $(BUILD)
+
 .PHONY: man
 man: ## Write the manual pages into build/man
 	$(GO) run ./internal/man $(BUILD)/man

@@ -41,7 +41,10 @@ var mayImport = map[string][]string{
 	"cmd/hallmark":        {"internal/cli"},
 	"internal/testkit":    {"bundle", "oci", "trust", "policy", "sign", "attest"},
 	"pack":                {}, // the form of an evidence pack: cli fills and reads it
-	"internal/quickstart": {},
+	"internal/quickstart": {"internal/layoutpack"},
+	"internal/image":      {"internal/layoutpack"}, // the container image of hallmark
+	"internal/layoutpack": {},                      // programs into images of a layout
+	"internal/recipe":     {},                      // plays the runners of examples/
 
 	"internal/testkit/sigstore": {},             // knows nothing of what it is the counterpart of
 	"test/house":                {"provenance"}, // whose variables a document lists
@@ -59,7 +62,7 @@ var confined = map[string][]string{
 	"github.com/containers/":          {"oci"},
 	"github.com/anchore/":             {"sbom"},
 	"cel.dev/":                        {"policy"},
-	"go.yaml.in/":                     {"policy", "workload", "internal/settings"},
+	"go.yaml.in/":                     {"policy", "workload", "internal/settings", "internal/recipe"},
 	"github.com/spf13/cobra":          {"internal/cli", "internal/man"},
 	"github.com/vbauerster/mpb":       {"internal/cli"},
 	"golang.org/x/term":               {"internal/cli"},

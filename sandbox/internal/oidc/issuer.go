@@ -17,7 +17,7 @@ const GitHubPath = "/github"
 // unless its URL says otherwise.
 const DefaultRepository = "hallmark-sandbox/demo"
 
-// Issuer is both issuers behind one address.
+// Issuer is all issuers behind one address.
 type Issuer struct {
 	base    string
 	key     *rsa.PrivateKey
@@ -33,12 +33,13 @@ func New(base string, key *rsa.PrivateKey, bearer string) *Issuer {
 	return &Issuer{base: base, key: key, bearer: bearer, now: time.Now}
 }
 
-// Handler serves both issuers.
+// Handler serves all issuers.
 //
 // The email issuer has discovery, keys, an authorization endpoint with PKCE, a token
 // endpoint and the device flow (RFC 8628). It asks for an address in a form, or takes
-// the one in login_hint at once. The other has discovery, keys, and GET /github/token,
-// which answers as the token endpoint of a GitHub runner does.
+// the one in login_hint at once. The others have discovery and keys; GET /github/token
+// answers as the token endpoint of a GitHub runner does, and
+// POST /buildkite/v3/jobs/ID/oidc/tokens as the API of Buildkite's agent.
 func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.discovery)
@@ -49,9 +50,12 @@ func (i *Issuer) Handler() http.Handler {
 	mux.HandleFunc("POST /device/code", i.deviceCode)
 	mux.HandleFunc("GET /device", i.device)
 	mux.HandleFunc("POST /device", i.device)
-	mux.HandleFunc("GET "+GitHubPath+"/.well-known/openid-configuration", i.discoveryGitHub)
-	mux.HandleFunc("GET "+GitHubPath+"/keys", i.keys)
+	for _, path := range []string{GitHubPath, GitLabPath, BuildkitePath} {
+		mux.HandleFunc("GET "+path+"/.well-known/openid-configuration", i.discoveryAt(path))
+		mux.HandleFunc("GET "+path+"/keys", i.keys)
+	}
 	mux.HandleFunc("GET "+GitHubPath+"/token", i.runnerToken)
+	mux.HandleFunc("POST "+BuildkiteEndpoint+"/jobs/{job}/oidc/tokens", i.agentToken)
 	return mux
 }
 
@@ -69,17 +73,6 @@ func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 		"code_challenge_methods_supported":      []string{"S256"},
 		"scopes_supported":                      []string{"openid", "email"},
 		"claims_supported":                      []string{"aud", "email", "email_verified", "exp", "iat", "iss", "nonce", "sub"},
-	})
-}
-
-func (i *Issuer) discoveryGitHub(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{
-		"issuer":                                i.base + GitHubPath,
-		"jwks_uri":                              i.base + GitHubPath + "/keys",
-		"response_types_supported":              []string{"id_token"},
-		"subject_types_supported":               []string{"public"},
-		"id_token_signing_alg_values_supported": []string{"RS256"},
-		"scopes_supported":                      []string{"openid"},
 	})
 }
 

@@ -1,5 +1,5 @@
-// Package oidc is a pair of OpenID Connect issuers for a lab: one that vouches for
-// whatever email address it is told, and one that speaks as GitHub Actions does.
+// Package oidc is OpenID Connect issuers for a lab: one that vouches for whatever email
+// address it is told, and those that speak as GitHub Actions, GitLab CI and Buildkite do.
 package oidc
 
 import (
@@ -78,16 +78,12 @@ func (w Workflow) filled() Workflow {
 	fill(&w.Event, "push")
 	fill(&w.RunID, "1")
 	fill(&w.RunAttempt, "1")
-	fill(&w.SHA, fmt.Sprintf("%x", sha256.Sum256([]byte(w.Repository+"@"+w.Ref)))[:40])
+	fill(&w.SHA, commitOf(w.Repository, w.Ref))
 	return w
 }
 
 func (w Workflow) check() error {
-	for _, field := range []struct {
-		name, value string
-		form        *regexp.Regexp
-		want        string
-	}{
+	if err := checkForms([]formed{
 		{"repository", w.Repository, repositoryForm, "OWNER/REPO"},
 		{"ref", w.Ref, refForm, "refs/heads/…, refs/tags/… or refs/pull/…"},
 		{"workflow", w.File, fileForm, "the name of a file in .github/workflows, such as release.yml"},
@@ -96,10 +92,8 @@ func (w Workflow) check() error {
 		{"run", w.RunID, numberForm, "a number"},
 		{"attempt", w.RunAttempt, numberForm, "a number"},
 		{"reusable workflow", w.Reusable, reusableForm, "OWNER/REPO/.github/workflows/FILE@REF"},
-	} {
-		if !field.form.MatchString(field.value) {
-			return fmt.Errorf("%w: the %s %q should be %s", ErrClaims, field.name, field.value, field.want)
-		}
+	}); err != nil {
+		return err
 	}
 	if w.Environment != "github-hosted" && w.Environment != "self-hosted" {
 		return fmt.Errorf("%w: the runner environment %q should be github-hosted or self-hosted", ErrClaims, w.Environment)

@@ -112,23 +112,6 @@ var gitHubTemplates = map[string]string{
 	"SourceRepositoryVisibilityAtSigning": "repository_visibility",
 }
 
-// fulcioIssuers is Fulcio's configuration of the two issuers.
-func fulcioIssuers(state *State) map[string]any {
-	const provider = "github-workflow"
-	return map[string]any{
-		"OIDCIssuers": map[string]any{
-			state.URL(OIDC): map[string]string{"IssuerURL": state.URL(OIDC), "ClientID": oidc.DefaultAudience, "Type": "email"},
-			state.GitHubIssuer(): map[string]string{"IssuerURL": state.GitHubIssuer(), "ClientID": oidc.DefaultAudience,
-				"Type": "ci-provider", "CIProvider": provider},
-		},
-		"CIIssuerMetadata": map[string]any{provider: map[string]any{
-			"DefaultTemplateValues":          map[string]string{"url": "https://github.com"},
-			"ExtensionTemplates":             gitHubTemplates,
-			"SubjectAlternativeNameTemplate": "{{ .url }}/{{ .job_workflow_ref }}",
-		}},
-	}
-}
-
 // env is a file for a shell to source. It holds no secret.
 func (d Dir) env(state *State) []byte {
 	return exports([][2]string{

@@ -113,7 +113,8 @@ func (d Dir) writeFiles(state *State, m *material, now time.Time) error {
 			return err
 		}
 	}
-	for name, data := range map[string][]byte{"env": d.env(state), "github.env": gitHubEnv(state, m.bearer)} {
+	for name, data := range map[string][]byte{"env": d.env(state), "github.env": gitHubEnv(state, m.bearer),
+		"gitlab.env": gitLabEnv(), "buildkite.env": buildkiteEnv(state, m.bearer)} {
 		if err := pki.WriteFile(d.path(name), data, 0o600); err != nil {
 			return err
 		}

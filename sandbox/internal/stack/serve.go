@@ -56,6 +56,24 @@ func WorkflowToken(dir Dir, workflow oidc.Workflow, audience string, lifetime ti
 	return token(dir, oidc.GitHubPath, audience, claims, lifetime)
 }
 
+// GitLabToken is [EmailToken] for a job by the GitLab-shaped issuer.
+func GitLabToken(dir Dir, job oidc.GitLabJob, audience string, lifetime time.Duration) (string, error) {
+	claims, err := job.Claims()
+	if err != nil {
+		return "", err
+	}
+	return token(dir, oidc.GitLabPath, audience, claims, lifetime)
+}
+
+// BuildkiteToken is [EmailToken] for a job by the Buildkite-shaped issuer.
+func BuildkiteToken(dir Dir, job oidc.BuildkiteJob, audience string, lifetime time.Duration) (string, error) {
+	claims, err := job.Claims()
+	if err != nil {
+		return "", err
+	}
+	return token(dir, oidc.BuildkitePath, audience, claims, lifetime)
+}
+
 func token(dir Dir, path, audience string, claims map[string]any, lifetime time.Duration) (string, error) {
 	state, err := dir.Load()
 	if err != nil {
