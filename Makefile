@@ -62,7 +62,7 @@ peers: ## Build the peers that are tested against: cosign, gh, act and the distr
 	./test/interop/peers.sh $(PEERS)
 
 .PHONY: interop
-interop: build sandbox peers images ## Run against cosign, a distribution registry, a private Sigstore and real images
+interop: quickstart sandbox peers images ## Run against cosign, a distribution registry, a private Sigstore and real images
 	cd sandbox && $(GO) vet ./... && $(GO) test -timeout 10m ./...
 	cd test/interop && HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_SANDBOX_BINARY=$(CURDIR)/$(BUILD)/hallmark-sandbox \
 		HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) \

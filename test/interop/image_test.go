@@ -78,7 +78,7 @@ func TestImage(t *testing.T) {
 	single, root := d.path("single"), d.path("root")
 	d.must(0, "", "skopeo", "copy", "-q", "--override-arch", runtime.GOARCH, subject, "oci:"+single+":one")
 	d.must(0, "", "umoci", "unpack", "--rootless", "--image", single+":one", root)
-	d.must(0, "hallmark ", filepath.Join(root, "rootfs", "usr", "bin", "hallmark"), "version")
+	d.must(0, "hallmark "+tag+" ", filepath.Join(root, "rootfs", "usr", "bin", "hallmark"), "version")
 	roots, err := os.ReadFile(filepath.Join(root, "rootfs", "etc", "ssl", "certs", "ca-certificates.crt"))
 	if err != nil || strings.Count(string(roots), "BEGIN CERTIFICATE") < 100 {
 		t.Errorf("certificate authorities: %d bytes, %v", len(roots), err)
