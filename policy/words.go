@@ -107,7 +107,14 @@ func (p *Provenance) asked() (out []string) {
 	}
 	var names []string
 	for _, b := range p.Builders {
-		names = append(names, fmt.Sprintf("%s (level %d)", b.ID, b.Level))
+		if p.SignersSpeak { // there is no level that they are trusted for
+			names = append(names, b.ID)
+		} else {
+			names = append(names, fmt.Sprintf("%s (level %d)", b.ID, b.Level))
+		}
+	}
+	if len(names) == 0 && p.SignersSpeak {
+		names = []string{"the builder that the signer's certificate names, or else the signer"}
 	}
 	out = append(out, "of a build by "+strings.Join(names, " or "))
 	if p.Level > 0 {

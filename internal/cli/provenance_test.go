@@ -65,6 +65,7 @@ func TestProvenanceOfJob(t *testing.T) {
 			t.Errorf("%s: rejected for another reason:\n%s", name, out)
 		}
 	}
+	wants(t, j.verifyBuild(0, "--source-repo", appRepository, "--details"), "of a build by the builder that the signer's certificate names", "passed: builder ("+appBuilder+")")
 	j.verifyBuild(2, "--source-ref", "refs/heads/main")
 	j.verifyBuild(2, "--source-repo", appRepository, "--source-ref", "main")
 	j.env["GITHUB_RUN_ATTEMPT"] = "2" // the token still says 1
