@@ -149,10 +149,10 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 
 // prepare readies what every command shares.
 func (a *App) prepare(cmd *cobra.Command) error {
-	if err := noEmptyFlags(cmd); err != nil {
+	if err := a.configure(cmd); err != nil {
 		return err
 	}
-	if err := a.configure(cmd); err != nil {
+	if err := noEmptyFlags(cmd); err != nil { // of the command line or of a file
 		return err
 	}
 	if a.logFormat != logText && a.logFormat != logJSON {
