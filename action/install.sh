@@ -107,7 +107,7 @@ fetch_checked() {
 install_source() {
 	program=$RUNNER_TEMP/hallmark-source/hallmark
 	command -v go >/dev/null || refuse "'version: source' builds hallmark and needs Go: add actions/setup-go before this step, or name a release"
-	[ "$(system)" != windows ] || program=$program.exe
+	case $(uname -s) in MINGW* | MSYS* | CYGWIN*) program=$program.exe ;; esac
 	(cd "$here/.." && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$program" ./cmd/hallmark)
 }
 

@@ -114,6 +114,8 @@ provenance() {
 }
 
 gather() {
+	# Not as a hallmark.yaml in the working folder may have it: warnings are read here.
+	arguments+=(--log-format=text --quiet=false)
 	provenance
 	flag key key
 	flags policy policy
@@ -200,8 +202,9 @@ find_digest() {
 name_image() {
 	local name=${subject%%@*}
 	[ "$code" -eq 0 ] && [ -n "$digest" ] || return 0
+	[ -z "$(input platforms)" ] || return 0 # the digest is that of an index, of which only a part was judged
 	case $subject in
-	oci:* | file:* | dir:* | sha256:* | '') return 0 ;;
+	oci:* | file:* | dir:* | docker-archive:* | sha256:* | sha512:* | '') return 0 ;;
 	esac
 	case ${name##*/} in
 	*:*) name=${name%:*} ;;

@@ -86,9 +86,9 @@ type Provenance struct {
 	// where Builders is empty, for any. What a certificate says of the builder has to agree
 	// all the same.
 	SignersSpeak bool
-	Level      int // of the build track, 0 to 3
-	Sources    []Source
-	BuildTypes []string // empty: any that the builder uses
+	Level        int // of the build track, 0 to 3
+	Sources      []Source
+	BuildTypes   []string // empty: any that the builder uses
 	// Parameters are the external parameters that are expected besides those that name
 	// the source: the value is JSON that must be equal, or nil for any.
 	Parameters map[string]any

@@ -121,6 +121,9 @@ func (b *Build) complete() error {
 			return err
 		}
 	}
+	if b.Invocation != withoutUser(b.Invocation) {
+		return fmt.Errorf("%w: the invocation %q holds a user or a password, which everybody could read", ErrBuild, withoutUser(b.Invocation))
+	}
 	return nil
 }
 

@@ -193,9 +193,7 @@ func checkMaterials(list []Material) error {
 		return fmt.Errorf("%w: buildkit's provenance lists %d materials, and %d are read", ErrBuild, len(list), maxMaterials)
 	}
 	for i, m := range list {
-		if u := withoutUser(m.URI); u != m.URI { // a git context with a token in its URL
-			list[i].URI = u
-		}
+		list[i].URI = publicURI(m.URI)
 		if err := checkURI(list[i].URI); err != nil {
 			return err
 		}
@@ -206,4 +204,21 @@ func checkMaterials(list []Material) error {
 		}
 	}
 	return nil
+}
+
+// publicURI is what a material is called, without what may be a secret: the user of a git
+// context, the query of a download. A git context as ssh users write it becomes a URI.
+func publicURI(text string) string {
+	if m := scpForm.FindStringSubmatch(text); m != nil && !strings.Contains(text, "://") && !strings.HasPrefix(text, "pkg:") {
+		return "git+ssh://" + m[1] + "/" + m[2]
+	}
+	text = withoutUser(text)
+	if strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://") {
+		rest, fragment, framed := strings.Cut(text, "#")
+		rest, _, _ = strings.Cut(rest, "?")
+		if text = rest; framed {
+			text += "#" + fragment
+		}
+	}
+	return text
 }

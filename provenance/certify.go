@@ -13,7 +13,7 @@ import (
 // that says nothing of a job, such as a person's, changes nothing. An error wraps
 // [ErrBuild].
 func (b *Build) Certify(claims bundle.Claims) error {
-	if claims.BuildSignerURI == "" || b.Kind == Generic {
+	if claims.BuildSignerURI == "" {
 		return nil
 	}
 	if b.merging && claims.SourceRef != "" {
@@ -27,10 +27,15 @@ func (b *Build) Certify(claims bundle.Claims) error {
 		{"ref", claims.SourceRef, b.Source.Ref, equal},
 		{"commit", claims.SourceDigest, b.Source.Commit, equal},
 		{"run", claims.RunInvocationURI, b.Invocation, strings.EqualFold},
+		{"builder", claims.BuildSignerURI, b.Builder, equal},
 	} {
-		if pair.certified != "" && !pair.same(pair.certified, pair.known) {
-			return fmt.Errorf("%w: the environment says that the %s is %q, and the certificate says %q: variables of the job were changed, or the identity is another job's",
-				ErrBuild, pair.what, pair.known, pair.certified)
+		switch {
+		case pair.certified == "" || pair.same(pair.certified, pair.known):
+		case b.Kind == Generic && (pair.known == "" || pair.what == "run"): // nothing was stated, or in words of one's own
+		case b.Kind != Generic && pair.what == "builder": // the certificate knows it better than the environment
+		default:
+			return fmt.Errorf("%w: the environment, or a flag, says that the %s is %q, and the certificate says %q: variables of the job were changed, or the identity is another job's",
+				ErrBuild, pair.what, withoutUser(pair.known), pair.certified)
 		}
 	}
 	b.Builder = claims.BuildSignerURI

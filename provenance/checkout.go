@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -22,18 +23,29 @@ type Checkout struct {
 // gitTimeout bounds one question to git.
 const gitTimeout = time.Minute
 
+// gitGrace is how long what git started may keep its output open.
+const gitGrace = 5 * time.Second
+
 // maxGit bounds what git answers.
 const maxGit = 16 << 20
 
 // shownDirty is how many changed files are named.
 const shownDirty = 5
 
-// ReadCheckout asks git about the work tree that dir is in. It needs the program git, and
-// runs nothing that the repository's own configuration names. The remote is that of
-// origin; a detached head without a tag has no ref. An error wraps [ErrBuild].
+// maxSubmodules is how deep submodules are looked into.
+const maxSubmodules = 8
+
+// ReadCheckout asks git about the work tree that dir is in, and nobody on the network. It
+// needs the program git. A repository that is no work tree of its own, or whose own
+// configuration names programs to run, is refused. The remote is that of origin; a detached
+// head without a tag has no ref. Whoever can write to the folder .git can make it say
+// anything. An error wraps [ErrBuild].
 func ReadCheckout(ctx context.Context, dir string) (Checkout, error) {
 	g := git{ctx, dir}
 	var c Checkout
+	if err := g.trusted(); err != nil {
+		return c, err
+	}
 	commit, err := g.ask("rev-parse", "--verify", "--end-of-options", "HEAD^{commit}")
 	if err != nil {
 		return c, err
@@ -56,11 +68,38 @@ func ReadCheckout(ctx context.Context, dir string) (Checkout, error) {
 			c.Ref = "refs/tags/" + tag
 		}
 	}
-	return c, c.readStatus(g)
+	return c, c.readStatus(g, "", maxSubmodules)
 }
 
-func (c *Checkout) readStatus(g git) error {
-	status, err := g.run("status", "--porcelain=v1", "-z", "--untracked-files=normal", "--no-renames")
+// trusted refuses a repository that a commit of another one may hold: a bare one in a
+// folder of it, whose configuration came with it. And one that names programs.
+func (g git) trusted() error {
+	where, err := g.ask("rev-parse", "--absolute-git-dir")
+	if err != nil {
+		return err
+	}
+	where = filepath.ToSlash(where)
+	if !strings.HasSuffix(where, "/.git") && !strings.Contains(where, "/.git/worktrees/") && !strings.Contains(where, "/.git/modules/") {
+		return fmt.Errorf("%w: the repository of %s is %s, and that of a checkout is called .git", ErrBuild, g.dir, where)
+	}
+	scopes, err := g.run("config", "--show-scope", "--name-only", "--list", "-z")
+	if err != nil {
+		return err
+	}
+	fields := strings.Split(string(scopes), "\x00")
+	for i := 0; i+1 < len(fields); i += 2 {
+		scope, name := fields[i], fields[i+1]
+		if (scope == "local" || scope == "worktree") && strings.HasPrefix(name, "filter.") {
+			return fmt.Errorf("%w: the configuration of %s itself names a program to run (%q): programs are run only if your own configuration names them", ErrBuild, g.dir, name)
+		}
+	}
+	return nil
+}
+
+// readStatus notes what differs from the commit, in submodules as well: git itself would
+// heed what their configuration and .gitmodules say.
+func (c *Checkout) readStatus(g git, under string, depth int) error {
+	status, err := g.run("status", "--porcelain=v1", "-z", "--untracked-files=normal", "--no-renames", "--ignore-submodules=dirty")
 	if err != nil {
 		return err
 	}
@@ -69,8 +108,55 @@ func (c *Checkout) readStatus(g git) error {
 		case len(entry) < 4:
 		case bytes.HasPrefix(entry, []byte("??")):
 			c.Others++
-		case len(c.Dirty) < shownDirty:
-			c.Dirty = append(c.Dirty, string(entry[3:]))
+		default:
+			c.changed(under + string(entry[3:]))
+		}
+	}
+	top, err := g.ask("rev-parse", "--show-toplevel")
+	if err != nil {
+		return err
+	}
+	g.dir = top
+	files, err := g.run("ls-files", "-z", "-v", "--stage")
+	if err != nil {
+		return err
+	}
+	return c.readFiles(g, files, under, depth)
+}
+
+func (c *Checkout) changed(name string) {
+	if len(c.Dirty) < shownDirty {
+		c.Dirty = append(c.Dirty, name)
+	}
+}
+
+// readFiles looks for files that git was told not to look at, and into submodules. An entry
+// is its tag, mode, object, stage and, behind a tab, its name.
+func (c *Checkout) readFiles(g git, files []byte, under string, depth int) error {
+	for _, entry := range bytes.Split(files, []byte{0}) {
+		facts, name, ok := strings.Cut(string(entry), "\t")
+		if !ok || facts == "" {
+			continue
+		}
+		place := filepath.Join(g.dir, name)
+		_, missing := os.Lstat(place)
+		switch fields := strings.Fields(facts); {
+		case facts[0] >= 'a' && facts[0] <= 'z', facts[0] == 'S' && missing == nil: // assumed to be unchanged, or left out and there
+			c.changed(under + name)
+		case len(fields) > 1 && fields[1] == "160000":
+			if _, err := os.Lstat(filepath.Join(place, ".git")); err != nil {
+				continue // not checked out
+			}
+			if depth == 0 {
+				return fmt.Errorf("%w: %s has submodules within submodules, more than %d deep", ErrBuild, under+name, maxSubmodules)
+			}
+			sub := git{g.ctx, place}
+			if err := sub.trusted(); err != nil {
+				return err
+			}
+			if err := c.readStatus(sub, under+name+"/", depth-1); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -134,9 +220,11 @@ func (g git) ask(args ...string) (string, error) {
 func (g git) run(args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(g.ctx, gitTimeout)
 	defer cancel()
-	safe := []string{"-C", g.dir, "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull, "-c", "core.untrackedCache=false"}
+	safe := []string{"-C", g.dir, "--no-optional-locks", "--no-replace-objects", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull,
+		"-c", "core.untrackedCache=false", "-c", "safe.bareRepository=explicit", "-c", "protocol.allow=never"}
 	cmd := exec.CommandContext(ctx, "git", append(safe, args...)...)
 	cmd.Env = gitEnvironment()
+	cmd.WaitDelay = gitGrace
 	var out, errs limited
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -157,7 +245,7 @@ func (g git) run(args ...string) ([]byte, error) {
 // gitEnvironment is what git needs to find itself and the user's settings, and nothing
 // that points it to another repository.
 func gitEnvironment() []string {
-	out := []string{"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C"}
+	out := []string{"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_LAZY_FETCH=1", "LC_ALL=C"}
 	for _, name := range []string{"PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "XDG_CONFIG_HOME"} {
 		if value, ok := os.LookupEnv(name); ok {
 			out = append(out, name+"="+value)

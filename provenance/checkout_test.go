@@ -142,3 +142,95 @@ func TestNoCheckout(t *testing.T) {
 		t.Errorf("GIT_DIR points it elsewhere: %s", c.Commit)
 	}
 }
+
+// TestHostileCheckouts: what somebody may have put into a repository to run a program, or to
+// pass for another source.
+func TestHostileCheckouts(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "ran")
+	for name, prepare := range map[string]func(t *testing.T, dir string) (look string){
+		"a filter of the repository": func(t *testing.T, dir string) string {
+			write(t, filepath.Join(dir, ".gitattributes"), "* filter=evil\n")
+			run(t, dir, "add", ".gitattributes")
+			run(t, dir, "commit", "-q", "-m", "attributes")
+			run(t, dir, "config", "filter.evil.clean", "sh -c 'touch "+mark+"; cat'")
+			write(t, filepath.Join(dir, "main.go"), "package  main")
+			return dir
+		},
+		"a bare repository in a folder": func(t *testing.T, dir string) string {
+			bare := filepath.Join(dir, "app")
+			run(t, dir, "clone", "-q", "--bare", dir, bare)
+			run(t, bare, "--git-dir=.", "config", "core.bare", "false")
+			run(t, bare, "--git-dir=.", "config", "core.worktree", ".")
+			run(t, bare, "--git-dir=.", "config", "remote.origin.url", "https://github.com/trusted/other")
+			return bare
+		},
+		"objects that have to be fetched": func(t *testing.T, dir string) string {
+			run(t, dir, "config", "core.repositoryformatversion", "1")
+			run(t, dir, "config", "extensions.partialClone", "origin")
+			run(t, dir, "config", "remote.origin.promisor", "true")
+			run(t, dir, "config", "remote.origin.url", dir)
+			run(t, dir, "config", "remote.origin.uploadpack", "sh -c 'touch "+mark+"' #")
+			tree, err := exec.Command("git", "-C", dir, "rev-parse", "HEAD^{tree}").Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			object := strings.TrimSpace(string(tree))
+			if err := os.Remove(filepath.Join(dir, ".git/objects", object[:2], object[2:])); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			look := prepare(t, workTree(t))
+			if c, err := ReadCheckout(context.Background(), look); !errors.Is(err, ErrBuild) {
+				t.Errorf("read as %+v, %v", c, err)
+			}
+			if _, err := os.Stat(mark); err == nil {
+				t.Error("a program was run")
+			}
+		})
+	}
+}
+
+// TestHiddenChanges: what git was told not to show is a change all the same.
+func TestHiddenChanges(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, dir string){
+		"assumed to be unchanged": func(t *testing.T, dir string) {
+			run(t, dir, "update-index", "--assume-unchanged", "main.go")
+			write(t, filepath.Join(dir, "main.go"), "package evil")
+		},
+		"left out and there": func(t *testing.T, dir string) {
+			run(t, dir, "update-index", "--skip-worktree", "main.go")
+			write(t, filepath.Join(dir, "main.go"), "package evil")
+		},
+		"another commit's tree": func(t *testing.T, dir string) {
+			good := checkout(t, dir).Commit
+			write(t, filepath.Join(dir, "main.go"), "package evil")
+			run(t, dir, "commit", "-q", "-a", "-m", "evil")
+			evil := checkout(t, dir).Commit
+			run(t, dir, "reset", "-q", "--hard", good)
+			run(t, dir, "replace", good, evil)
+			run(t, dir, "reset", "-q", "--hard")
+		},
+		"in a submodule that is to be ignored": func(t *testing.T, dir string) {
+			other := workTree(t)
+			run(t, dir, "-c", "protocol.file.allow=always", "submodule", "add", "-q", other, "sub")
+			run(t, dir, "config", "-f", ".gitmodules", "submodule.sub.ignore", "all")
+			run(t, dir, "add", ".")
+			run(t, dir, "commit", "-q", "-m", "sub")
+			if c := checkout(t, dir); len(c.Dirty) > 0 {
+				t.Fatalf("dirty from the start: %q", c.Dirty)
+			}
+			write(t, filepath.Join(dir, "sub/main.go"), "package evil")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := workTree(t)
+			change(t, dir)
+			if c := checkout(t, dir); len(c.Dirty) == 0 {
+				t.Errorf("taken for unchanged: %+v", c)
+			}
+		})
+	}
+}

@@ -240,6 +240,13 @@ func TestState(t *testing.T) {
 			t.Errorf("a parameter called %s: %v", name, err)
 		}
 	}
+	b = build(t, Generic, envOf(nil))
+	if err := b.State(Stated{Builder: "https://ci.example.com", Repository: "https://github.com/octo/app", Invocation: "https://u:pass@ci.example.com/7"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Predicate(); !errors.Is(err, ErrBuild) || strings.Contains(err.Error(), "pass@") {
+		t.Errorf("an invocation with a password: %v", err)
+	}
 	for _, builder := range []string{"me", "https://user:pass@ci.example.com"} {
 		b := build(t, Generic, envOf(nil))
 		if err := b.State(Stated{Builder: builder, Repository: "https://github.com/octo/app"}); err != nil {
@@ -279,7 +286,8 @@ func TestParseMaterial(t *testing.T) {
 
 const metadataV02 = `{"containerimage.digest":"sha256:aa","buildx.build.ref":"default/default/xyz",
 "buildx.build.provenance/linux/amd64":{"builder":{"id":""},"buildType":"https://mobyproject.org/buildkit@v1","invocation":{"parameters":{"args":{"build-arg:TOKEN":"s3cr3t"}}},
- "materials":[{"uri":"pkg:docker/golang@1.26?platform=linux%2Famd64","digest":{"sha256":"01"}},{"uri":"https://t0ken@github.com/octo/app.git#main","digest":{"sha1":"02"}}],
+ "materials":[{"uri":"pkg:docker/golang@1.26?platform=linux%2Famd64","digest":{"sha256":"01"}},{"uri":"https://t0ken@github.com/octo/app.git#main","digest":{"sha1":"02"}},
+ {"uri":"https://dl.example.com/x?X-Signature=s3cr3t","digest":{"sha256":"04"}},{"uri":"git@github.com:octo/tools.git#v1","digest":{"sha1":"05"}}],
  "metadata":{"buildStartedOn":"2026-01-01T00:00:00Z","buildFinishedOn":"2026-01-01T00:05:00Z"}},
 "buildx.build.provenance/linux/arm64":{"buildDefinition":{"resolvedDependencies":[{"uri":"pkg:docker/golang@1.26?platform=linux%2Farm64","digest":{"sha256":"03"}}]},
  "runDetails":{"metadata":{"startedOn":"2025-12-31T23:59:00Z","finishedOn":"2026-01-01T00:09:00Z"}}}}`
@@ -299,7 +307,7 @@ func TestMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := string(content)
-	for _, part := range []string{"golang@1.26?platform=linux%2Famd64", `"https://github.com/octo/app.git#main"`, `"startedOn":"2025-12-31T23:59:00Z"`, `"finishedOn":"2026-01-01T00:09:00Z"`, "default/default/xyz"} {
+	for _, part := range []string{"golang@1.26?platform=linux%2Famd64", `"https://github.com/octo/app.git#main"`, `"https://dl.example.com/x"`, `"git+ssh://github.com/octo/tools.git#v1"`, `"startedOn":"2025-12-31T23:59:00Z"`, `"finishedOn":"2026-01-01T00:09:00Z"`, "default/default/xyz"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("%s is missing in %s", part, got)
 		}
@@ -309,8 +317,8 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s is in %s", part, got)
 		}
 	}
-	if n := len(m.Materials("sha256:aa", "")); n != 3 {
-		t.Errorf("%d materials of all platforms, want 3", n)
+	if n := len(m.Materials("sha256:aa", "")); n != 5 {
+		t.Errorf("%d materials of all platforms, want 5", n)
 	}
 	if err := m.Describe(b, "sha256:bb"); !errors.Is(err, ErrBuild) || !strings.Contains(err.Error(), "another build") {
 		t.Errorf("metadata of another build: %v", err)
@@ -319,7 +327,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bake.Describe(b, "sha256:dd"); err != nil || len(bake.Materials("sha256:aa", "")) != 3 {
+	if err := bake.Describe(b, "sha256:dd"); err != nil || len(bake.Materials("sha256:aa", "")) != 5 {
 		t.Errorf("a bake of two images: %v", err)
 	}
 	for _, bad := range []string{"", "[]", "{}", `{"a":{}}`, `{"containerimage.digest":5}`, `{"containerimage.digest":"x","containerimage.digest":"y"}`,

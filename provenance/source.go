@@ -81,7 +81,7 @@ func (b *Build) State(s Stated) error {
 			continue
 		}
 		if *fact.known != "" && *fact.known != fact.said {
-			return fmt.Errorf("%w: the %s is %q, and you say %q", ErrBuild, fact.what, *fact.known, fact.said)
+			return fmt.Errorf("%w: the %s is %q, and you say %q", ErrBuild, fact.what, *fact.known, withoutUser(fact.said))
 		}
 		*fact.known = fact.said
 	}

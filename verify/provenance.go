@@ -131,22 +131,39 @@ func (b *Build) complete() error {
 
 // readSource finds the parameter that names the source, in the forms that builders use:
 // workflow (GitHub), source (slsa-github-generator, Google Cloud Build and others),
-// configSource (buildkit).
+// configSource (buildkit). Where two of them disagree, the source is not known.
 func (b *Build) readSource() {
+	var first *sourceNamed
+	for _, named := range b.sources() {
+		if first == nil {
+			first = &named
+		} else if named.repository != first.repository || named.ref != first.ref {
+			b.sourceKeys = nil
+			return
+		}
+	}
+	if first != nil {
+		b.Source, b.Ref, b.Path, b.Commit = first.repository, first.ref, first.path, first.commit
+	}
+}
+
+// sourceNamed is what one parameter says of the source.
+type sourceNamed struct{ repository, ref, path, commit string }
+
+func (b *Build) sources() (out []sourceNamed) {
 	var workflow struct {
 		Repository string `json:"repository"`
 		Ref        string `json:"ref"`
 		Path       string `json:"path"`
 	}
 	if b.only("workflow", &workflow, "repository", "ref", "path") {
-		b.Source, _ = splitSource(workflow.Repository)
-		b.Ref, b.Path = workflow.Ref, workflow.Path
-		return
+		repository, _ := splitSource(workflow.Repository)
+		out = append(out, sourceNamed{repository, workflow.Ref, workflow.Path, ""})
 	}
 	var source string
 	if b.only("source", &source) {
-		b.Source, b.Ref = splitSource(source)
-		return
+		repository, ref := splitSource(source)
+		out = append(out, sourceNamed{repository, ref, "", ""})
 	}
 	for _, key := range []string{"source", "configSource"} {
 		var described struct {
@@ -156,14 +173,14 @@ func (b *Build) readSource() {
 			Ref    string            `json:"ref"`
 		}
 		if b.only(key, &described, "uri", "digest", "path", "ref") {
-			b.Source, b.Ref = splitSource(described.URI)
+			repository, ref := splitSource(described.URI)
 			if described.Ref != "" {
-				b.Ref = described.Ref
+				ref = described.Ref
 			}
-			b.Path, b.Commit = described.Path, commitOf(described.Digest)
-			return
+			out = append(out, sourceNamed{repository, ref, described.Path, commitOf(described.Digest)})
 		}
 	}
+	return out
 }
 
 // only reads a parameter, and notes that it says nothing but the source if it has no
@@ -378,7 +395,11 @@ func unexpected(rule *policy.Provenance, b *Build) error {
 		if _, known := rule.Parameters[name]; known || len(rule.Sources) > 0 && slices.Contains(b.sourceKeys, name) {
 			continue
 		}
-		return fmt.Errorf("nobody expects %q, which may change what is built (externalParameters names those that are expected)", name)
+		how := "externalParameters names those that are expected"
+		if rule.SignersSpeak { // flags, not a policy
+			how = "--source-repo and --build-parameter name those that are expected"
+		}
+		return fmt.Errorf("nobody expects %q, which may change what is built (%s)", name, how)
 	}
 	return nil
 }

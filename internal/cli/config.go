@@ -53,18 +53,8 @@ func (a *App) configure(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	info, err := os.Stat(treeConfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil && !info.Mode().IsRegular() {
-		return usagef("%s in the working folder is no file", treeConfig)
-	}
-	if err != nil {
-		return usage(err)
-	}
-	tree, err := readConfig(treeConfig)
-	if err != nil {
+	tree, err := readIfThere(treeConfig, nil)
+	if err != nil || tree == nil {
 		return err
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = true }) // what is the user's own stays
@@ -86,14 +76,27 @@ func (a *App) userConfig() (*settings.File, error) {
 		return nil, nil
 	}
 	name = filepath.Join(dir, "config.yaml")
-	file, err := readConfig(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	return readIfThere(name, onlyMine)
+}
+
+// readIfThere reads a file that nobody named, nil if it is not there. What check says of it
+// comes first.
+func readIfThere(name string, check func(name string, info fs.FileInfo) error) (*settings.File, error) {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
+	case err != nil:
+		return nil, usage(err)
+	case !info.Mode().IsRegular():
+		return nil, usagef("%s is no regular file", name)
 	}
-	if err == nil {
-		err = onlyMine(name)
+	if check != nil {
+		if err := check(name, info); err != nil {
+			return nil, err
+		}
 	}
-	return file, err
+	return readConfig(name)
 }
 
 // configDir is the user's folder for configuration.
@@ -125,10 +128,9 @@ func readConfig(name string) (*settings.File, error) {
 }
 
 // onlyMine refuses a file that says whom to trust and that everybody may write to.
-func onlyMine(name string) error {
-	info, err := os.Stat(name)
-	if err != nil || runtime.GOOS == "windows" {
-		return err
+func onlyMine(name string, info fs.FileInfo) error {
+	if runtime.GOOS == "windows" { // modes say nothing there
+		return nil
 	}
 	if info.Mode().Perm()&0o002 != 0 {
 		return usagef("%s can be written by everybody, and it says whom to trust: protect it with 'chmod go-w'", name)

@@ -50,7 +50,13 @@ func (b *buildFlags) requirement() (*policy.Requirement, error) {
 	if b.repository != "" {
 		rule.Sources = []policy.Source{{Repository: wholeURL(b.repository), Refs: b.refs}}
 	}
-	return &policy.Requirement{Type: t, Provenance: rule}, b.readParameters(rule)
+	if err := b.readParameters(rule); err != nil {
+		return nil, err
+	}
+	if b.repository == "" && !rule.AnyParameters {
+		return nil, usagef("--builder, --build-type and --build-parameter go with --source-repo, since what is built from elsewhere must not pass; --build-parameter '*' lets any source pass")
+	}
+	return &policy.Requirement{Type: t, Provenance: rule}, nil
 }
 
 func (b *buildFlags) readParameters(rule *policy.Provenance) error {

@@ -61,7 +61,12 @@ func (a *App) runVerifyPack(ctx context.Context, o verifyOptions) error {
 
 // besidePack refuses flags that a pack has no use for.
 func (o *verifyOptions) besidePack() error {
+	built, err := o.build.requirement()
 	switch {
+	case err != nil:
+		return err
+	case built != nil:
+		return usagef("--pack repeats what a policy decided: leave --source-repo, --source-ref, --builder and their like out")
 	case len(o.named.files) > 0 || o.named.pin || len(o.named.args) > 0:
 		return usagef("--pack says what is verified: leave -f, --pin and --build-arg out")
 	case len(o.bundles) > 0 || o.evidence.repository != "":

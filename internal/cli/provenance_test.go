@@ -57,8 +57,8 @@ func TestProvenanceOfJob(t *testing.T) {
 	for name, flags := range map[string][]string{
 		"a fork":          {"--source-repo", "https://github.com/fork/app"},
 		"another ref":     {"--source-repo", appRepository, "--source-ref", "refs/heads/dev"},
-		"another builder": {"--builder", "https://github.com/octo/app/.github/workflows/other.yml@refs/heads/main"},
-		"another type":    {"--build-type", "https://example.com/make/v1"},
+		"another builder": {"--source-repo", appRepository, "--builder", "https://github.com/octo/app/.github/workflows/other.yml@refs/heads/main"},
+		"another type":    {"--source-repo", appRepository, "--build-type", "https://example.com/make/v1"},
 		"a parameter":     {"--source-repo", appRepository, "--build-parameter", "target=all"},
 	} {
 		if out := j.verifyBuild(3, flags...); !strings.Contains(out, "slsaprovenance") {
@@ -68,9 +68,13 @@ func TestProvenanceOfJob(t *testing.T) {
 	wants(t, j.verifyBuild(0, "--source-repo", appRepository, "--details"), "of a build by the builder that the signer's certificate names", "passed: builder ("+appBuilder+")")
 	j.verifyBuild(2, "--source-ref", "refs/heads/main")
 	j.verifyBuild(2, "--source-repo", appRepository, "--source-ref", "main")
+	j.verifyBuild(2, "--builder", appBuilder)
+	j.verifyBuild(0, "--builder", appBuilder, "--build-parameter", "*")
+	_, stderr := j.run(2, "verify", "--pack", "none.tar", "--source-repo", appRepository)
+	wants(t, stderr, "--pack repeats what a policy decided")
 	j.env["GITHUB_RUN_ATTEMPT"] = "2" // the token still says 1
-	_, stderr := j.run(2, "release", "--provenance", j.image)
-	wants(t, stderr, "the environment says that the run is", "/attempts/2", "/attempts/1")
+	_, stderr = j.run(2, "release", "--provenance", j.image)
+	wants(t, stderr, "says that the run is", "/attempts/2", "/attempts/1")
 }
 
 // TestProvenanceMissing: provenance that is asked for and not there is no signature's
@@ -111,6 +115,24 @@ func TestForgedProvenance(t *testing.T) {
 			j.verifyBuild(3, "--source-repo", appRepository)
 		})
 	}
+}
+
+// TestStatedProvenance: what somebody states in a job whose certificate knows better is
+// refused before it is attached.
+func TestStatedProvenance(t *testing.T) {
+	j := gitHubJob(t, nil)
+	for _, wrong := range [][]string{
+		{"--builder", "https://github.com/octo/app/.github/workflows/other.yml@refs/heads/main", "--source-repo", appRepository},
+		{"--source-repo", "https://github.com/fork/app"}, {"--source-repo", appRepository, "--source-ref", "refs/heads/dev"},
+		{"--source-repo", appRepository, "--source-commit", strings.Repeat("f", 40)},
+	} {
+		_, stderr := j.run(2, append([]string{"attest", "--provenance=generic", j.image}, wrong...)...)
+		wants(t, stderr, "the certificate says")
+	}
+	j.run(0, "sign", j.image)
+	j.verifyBuild(4, "--source-repo", appRepository)
+	j.run(0, "attest", "--provenance=generic", "--source-repo", appRepository, j.image)
+	j.verifyBuild(0, "--source-repo", appRepository, "--builder", appBuilder)
 }
 
 // TestProvenanceOfKey: a key speaks for the builder that it names.
