@@ -164,6 +164,12 @@ func TestHostileCheckouts(t *testing.T) {
 			run(t, bare, "--git-dir=.", "config", "remote.origin.url", "https://github.com/trusted/other")
 			return bare
 		},
+		"a repository elsewhere": func(t *testing.T, dir string) string {
+			run(t, dir, "clone", "-q", "--bare", dir, filepath.Join(dir, "stuff"))
+			run(t, filepath.Join(dir, "stuff"), "--git-dir=.", "config", "core.bare", "false")
+			write(t, filepath.Join(dir, "app", ".git"), "gitdir: ../stuff\n")
+			return filepath.Join(dir, "app")
+		},
 		"objects that have to be fetched": func(t *testing.T, dir string) string {
 			run(t, dir, "config", "core.repositoryformatversion", "1")
 			run(t, dir, "config", "extensions.partialClone", "origin")

@@ -227,6 +227,7 @@ var rules = []rule{
 	{"a parameter that is expected is there", "verify/provenance.go", "if !there {\n\t\t\treturn fmt.Errorf(\"%q is not there\"", "if !there && false {\n\t\t\treturn fmt.Errorf(\"%q is not there\"", "./verify"},
 	{"parameters are expected", "verify/provenance.go", `if rule.AnyParameters {`, `if true {`, "./verify"},
 	{"the source says nothing but the source", "verify/provenance.go", "if !slices.Contains(members, name) {", "if !slices.Contains(members, name) && false {", "./verify"},
+	{"two sources that disagree are none", "verify/provenance.go", `named.repository != first.repository || named.ref != first.ref {`, `false {`, "./verify"},
 	{"whoever may speak for a builder is bound to their certificate", "verify/provenance.go", `b.Builder != claims.BuildSignerURI && (builder`, `false && (builder`, "./internal/cli -run TestForgedProvenance"},
 	{"a builder that a flag names is that one", "internal/cli/expected.go", `rule.Builders = append(rule.Builders, policy.Builder{ID: id})`, `_ = id`, "./internal/cli -run TestProvenanceOf"},
 	{"a ref that a flag names is that one", "internal/cli/expected.go", `Repository: wholeURL(b.repository), Refs: b.refs}`, `Repository: wholeURL(b.repository)}`, "./internal/cli -run TestProvenanceOf"},
