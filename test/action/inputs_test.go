@@ -45,7 +45,7 @@ func newRecorded(t *testing.T) recorded {
 }
 
 // play runs run.sh with inputs (name, value, …) and gives the arguments of hallmark, without
-// the forms of output that every run asks for; nil if it was not run.
+// the forms of output and messages that every run asks for; nil if it was not run.
 func (r recorded) with(env []string, inputs ...string) (played, []string) {
 	r.t.Helper()
 	for i := 0; i < len(inputs); i += 2 {
@@ -57,7 +57,13 @@ func (r recorded) with(env []string, inputs ...string) (played, []string) {
 		return p, nil
 	}
 	args := strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
-	return p, slices.DeleteFunc(args, func(a string) bool { return strings.HasPrefix(a, "--output=") })
+	always := []string{"--log-format=text", "--quiet=false"} // whatever a hallmark.yaml in the tree says
+	for _, flag := range always {
+		if !slices.Contains(args, flag) {
+			r.t.Errorf("%s is missing in %q", flag, args)
+		}
+	}
+	return p, slices.DeleteFunc(args, func(a string) bool { return strings.HasPrefix(a, "--output=") || slices.Contains(always, a) })
 }
 
 // TestArguments: which command line inputs make.
@@ -241,6 +247,8 @@ func TestDigest(t *testing.T) {
 		"without a tag":        {"verify", "reg.example:5000/a", verify, "0", someDigest, "reg.example:5000/a@" + someDigest},
 		"rejected":             {"verify", "reg.example/a:v1", verify, "3", someDigest, ""},
 		"layout":               {"verify", "oci:layout:v1", verify, "0", someDigest, ""},
+		"archive":              {"verify", "docker-archive:img.tar", verify, "0", someDigest, ""},
+		"a digest of a file":   {"verify", "sha512:00", verify, "0", someDigest, ""},
 		"evidence's":           {"verify", "reg.example/a:v1", other, "0", "", ""},
 		"two subjects":         {"verify", "reg.example/a:v1", two, "0", "", ""},
 		"released":             {"release", "reg.example/a:v1", release, "0", someDigest, "reg.example/a@" + someDigest},
@@ -256,6 +264,10 @@ func TestDigest(t *testing.T) {
 				t.Errorf("%q\n%s", p.outputs, p.log)
 			}
 		})
+	}
+	part, _ := newRecorded(t).with([]string{"RESULT=" + verify}, "command", "verify", "subject", "reg.example/a:v1", "key", "k", "platforms", "linux/amd64")
+	if part.outputs["digest"] != someDigest || part.outputs["image"] != "" {
+		t.Errorf("of an index of which a part was judged: %q", part.outputs)
 	}
 }
 
