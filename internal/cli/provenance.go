@@ -52,10 +52,10 @@ func (p *provenanceFlags) on() (bool, error) {
 	switch p.kind {
 	case "true":
 		p.kind = provenanceAuto
-	case "", provenanceOff, "false":
-		set := *p
-		set.kind = ""
-		if p.kind == "" && set.given() {
+	case provenanceOff, "false":
+		return false, nil
+	case "":
+		if p.given() {
 			return false, usagef("--build-metadata, --git, --builder, --source-… and --material go with --provenance")
 		}
 		return false, nil
@@ -63,6 +63,7 @@ func (p *provenanceFlags) on() (bool, error) {
 	return true, nil
 }
 
+// given reports whether flags tell something of the build.
 func (p *provenanceFlags) given() bool {
 	s := p.stated
 	return p.metadata+p.checkout+s.Builder+s.BuildType+s.Repository+s.Ref+s.Commit+s.Invocation != "" || len(p.parameters)+len(p.materials) > 0
@@ -81,11 +82,14 @@ type buildTold struct {
 func (a *App) readBuild(ctx context.Context, p provenanceFlags) (*buildTold, error) {
 	kind := p.kind
 	if kind == provenanceAuto {
-		var err error
-		if kind, err = provenance.Detect(a.Env); err != nil && p.stated.Builder == "" {
-			return nil, fmt.Errorf("%w: name the system with --provenance=KIND, or state the build with --builder and --source-repo", err)
-		} else if err != nil {
+		found, err := provenance.Detect(a.Env)
+		switch {
+		case err == nil:
+			kind = found
+		case p.stated.Builder != "":
 			kind = provenance.Generic
+		default:
+			return nil, fmt.Errorf("%w: name the system with --provenance=KIND, or state the build with --builder and --source-repo", err)
 		}
 	}
 	build, err := provenance.FromJob(kind, a.Env)
