@@ -25,6 +25,8 @@ type Predicate struct {
 	JSON []byte
 
 	statement []byte // the whole of it, where somebody else wrote it
+	checked   bool   // JSON is known to be acceptable
+	buffer    []byte // that JSON lies in, with room around it
 }
 
 // Signature is the predicate of a statement that vouches for its subject and says
@@ -55,7 +57,7 @@ func NewPredicate(typeName string, data []byte) (Predicate, error) {
 	}
 	check, known := checks[family]
 	if !known {
-		return Predicate{Type: uri, JSON: data}, nil
+		return Predicate{Type: uri, JSON: data, checked: true}, nil
 	}
 	found, err := check(data)
 	if err != nil {
@@ -68,7 +70,7 @@ func NewPredicate(typeName string, data []byte) (Predicate, error) {
 	if byURI { // a version that was asked for by URI stays
 		found = uri
 	}
-	return Predicate{Type: found, JSON: data}, nil
+	return Predicate{Type: found, JSON: data, checked: true}, nil
 }
 
 // GivenStatement is the predicate of a statement that is to be signed as it is, byte for
@@ -98,6 +100,7 @@ var checks = map[string]func(data []byte) (uri string, err error){
 	"vsa":            checkVSA,
 	"test-result":    checkTestResult,
 	"link":           checkLink,
+	"reference":      checkReference,
 }
 
 // condition is a member that a predicate must have, and whether it has it.
@@ -114,61 +117,6 @@ func need(conditions ...condition) error {
 		}
 	}
 	return nil
-}
-
-func checkSPDX(data []byte) (string, error) {
-	var doc struct {
-		Version string            `json:"spdxVersion"`
-		ID      string            `json:"SPDXID"`
-		Context json.RawMessage   `json:"@context"`
-		Graph   []json.RawMessage `json:"@graph"`
-	}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return "", err
-	}
-	if doc.Version == "" && strings.Contains(string(doc.Context), "spdx.org") && len(doc.Graph) > 0 {
-		return "https://spdx.dev/Document/v3", nil
-	}
-	return "https://spdx.dev/Document", need(
-		condition{"spdxVersion (SPDX-2.x)", strings.HasPrefix(doc.Version, "SPDX-2.")},
-		condition{"SPDXID (SPDXRef-DOCUMENT)", doc.ID == "SPDXRef-DOCUMENT"},
-	)
-}
-
-func checkCycloneDX(data []byte) (string, error) {
-	var doc struct {
-		Format  string `json:"bomFormat"`
-		Version string `json:"specVersion"`
-	}
-	err := json.Unmarshal(data, &doc)
-	if err != nil {
-		return "", err
-	}
-	return "https://cyclonedx.org/bom", need(
-		condition{"bomFormat (CycloneDX)", doc.Format == "CycloneDX"},
-		condition{"specVersion", doc.Version != ""},
-	)
-}
-
-func checkSyft(data []byte) (string, error) {
-	var doc struct {
-		Artifacts  *[]json.RawMessage `json:"artifacts"`
-		Descriptor struct {
-			Name string `json:"name"`
-		} `json:"descriptor"`
-		Schema struct {
-			Version string `json:"version"`
-		} `json:"schema"`
-	}
-	err := json.Unmarshal(data, &doc)
-	if err != nil {
-		return "", err
-	}
-	return "https://syft.dev/bom", need(
-		condition{"artifacts", doc.Artifacts != nil},
-		condition{"descriptor.name", doc.Descriptor.Name != ""},
-		condition{"schema.version", doc.Schema.Version != ""},
-	)
 }
 
 // checkProvenance tells SLSA 1 from 0.2 by their members.
@@ -300,4 +248,9 @@ func checkLink(data []byte) (string, error) {
 	return "https://in-toto.io/attestation/link/v0.3", need(
 		condition{"name", doc.Name != ""},
 	)
+}
+
+func checkReference(data []byte) (string, error) {
+	_, err := bundle.ParseReference(data)
+	return bundle.PredicateReference, err
 }

@@ -2,7 +2,10 @@ package attest
 
 import (
 	"fmt"
+	"io"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/oci"
@@ -23,15 +26,19 @@ func Statement(subject oci.Subject, p Predicate) ([]byte, error) {
 	if p.statement != nil {
 		return p.statement, aboutSubject(p.statement, subject)
 	}
-	about := bundle.Subject{
-		Name:   subject.Name(),
-		Digest: map[string]string{subject.Digest().Algorithm().String(): subject.Digest().Encoded()},
-	}
-	payload, err := bundle.AppendStatement(make([]byte, 0, len(p.JSON)+512), about, p.Type, p.JSON)
+	payload, err := bundle.AppendStatement(make([]byte, 0, len(p.JSON)+512), about(subject), p.Type, p.JSON)
 	if err != nil {
 		return nil, fmt.Errorf("statement about %s: %w", subject, err)
 	}
 	return payload, nil
+}
+
+// about names a subject as statements do.
+func about(subject oci.Subject) bundle.Subject {
+	return bundle.Subject{
+		Name:   subject.Name(),
+		Digest: map[string]string{subject.Digest().Algorithm().String(): subject.Digest().Encoded()},
+	}
 }
 
 func aboutSubject(payload []byte, subject oci.Subject) error {
@@ -48,16 +55,36 @@ func aboutSubject(payload []byte, subject oci.Subject) error {
 // Artifact is a signed statement ready to be attached to its subject. created is
 // noted beside it, for people and for ordering; it proves nothing.
 func Artifact(b *bundle.Bundle, p Predicate, created time.Time) (oci.Artifact, error) {
-	content, err := b.MarshalJSON()
+	layer, err := Blob(b)
 	if err != nil {
 		return oci.Artifact{}, err
 	}
 	return oci.Artifact{
-		Type: bundle.MediaType, MediaType: bundle.MediaType, Content: content,
+		Type: bundle.MediaType, Layer: layer,
 		Annotations: map[string]string{
 			annotationCreated:       created.UTC().Format(time.RFC3339),
 			annotationContent:       "dsse-envelope",
 			annotationPredicateType: p.Type,
+		},
+	}, nil
+}
+
+// Blob is the JSON form of a bundle, written each time that it is opened.
+func Blob(b *bundle.Bundle) (oci.Blob, error) {
+	in, err := b.Reader()
+	if err != nil {
+		return oci.Blob{}, err
+	}
+	digester := digest.SHA256.Digester()
+	size, err := io.Copy(digester.Hash(), in)
+	if err != nil {
+		return oci.Blob{}, err
+	}
+	return oci.Blob{
+		Descriptor: oci.Descriptor{MediaType: bundle.MediaType, Digest: digester.Digest(), Size: size},
+		Open: func() (io.ReadCloser, error) {
+			in, err := b.Reader()
+			return io.NopCloser(in), err
 		},
 	}, nil
 }

@@ -69,13 +69,10 @@ func (b *Bundle) SignatureBytes() []byte {
 
 // Parse reads a Sigstore bundle, versions 0.1 to 0.3, from its JSON form. Members
 // that the format does not have are refused. The bundle shares memory with data.
-func Parse(data []byte) (*Bundle, error) { return parse(data, false) }
+func Parse(data []byte) (*Bundle, error) { return parse(data, nil) }
 
-// ParseInPlace is [Parse] for large bundles whose bytes are not needed any more: the
-// payload is decoded into data, which is garbage afterwards, whatever the outcome.
-func ParseInPlace(data []byte) (*Bundle, error) { return parse(data, true) }
-
-func parse(data []byte, inPlace bool) (*Bundle, error) {
+// parse is Parse; a payload that was taken out of data is put in again.
+func parse(data []byte, payload *given) (*Bundle, error) {
 	var b Bundle
 	err := eachMember(data, func(name string, m Member) (err error) {
 		switch name {
@@ -84,7 +81,7 @@ func parse(data []byte, inPlace bool) (*Bundle, error) {
 		case "verificationMaterial":
 			err = b.parseMaterial(m.Raw)
 		case "dsseEnvelope":
-			b.Envelope, err = parseEnvelope(m.Raw, inPlace)
+			b.Envelope, err = parseEnvelope(m.Raw, payload)
 		case "messageSignature":
 			b.MessageSignature, err = parseMessageSignature(m.Raw)
 		default:

@@ -45,9 +45,10 @@ func PAE(payloadType string, payload []byte) io.Reader {
 }
 
 // ParseEnvelope reads a DSSE envelope from its JSON form.
-func ParseEnvelope(data []byte) (*Envelope, error) { return parseEnvelope(data, false) }
+func ParseEnvelope(data []byte) (*Envelope, error) { return parseEnvelope(data, nil) }
 
-func parseEnvelope(data []byte, inPlace bool) (*Envelope, error) {
+// parseEnvelope is ParseEnvelope; a payload that was taken out of data is put in again.
+func parseEnvelope(data []byte, payload *given) (*Envelope, error) {
 	members, err := Members(data)
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func parseEnvelope(data []byte, inPlace bool) (*Envelope, error) {
 		case "payloadType":
 			e.PayloadType, err = text(m)
 		case "payload":
-			e.Payload, err = decodeText(m, inPlace)
+			e.Payload, err = payload.of(m)
 		case "signatures":
 			e.Signatures, err = parseSignatures(m)
 		default:
@@ -110,10 +111,18 @@ func parseSignatures(m Member) ([]Signature, error) {
 	return out, nil
 }
 
+// envelopeHead is what an envelope's JSON form begins with; the payload follows.
+const envelopeHead = `{"payload":"`
+
 // AppendJSON appends the envelope's JSON form to dst.
 func (e *Envelope) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"payload":"`...)
+	dst = append(dst, envelopeHead...)
 	dst = base64.StdEncoding.AppendEncode(dst, e.Payload)
+	return e.appendTail(dst)
+}
+
+// appendTail appends what follows the payload.
+func (e *Envelope) appendTail(dst []byte) []byte {
 	dst = append(dst, `","payloadType":`...)
 	dst = appendString(dst, e.PayloadType)
 	dst = append(dst, `,"signatures":[`...)
@@ -137,6 +146,13 @@ func (e *Envelope) AppendJSON(dst []byte) []byte {
 type fields map[string]int
 
 func (f fields) name(key string) string {
+	key = memberName(key)
+	f[key]++
+	return key
+}
+
+// memberName is the lowerCamelCase form of a name.
+func memberName(key string) string {
 	if strings.Contains(key, "_") {
 		parts := strings.Split(key, "_")
 		for i, p := range parts[1:] {
@@ -146,7 +162,6 @@ func (f fields) name(key string) string {
 		}
 		key = strings.Join(parts, "")
 	}
-	f[key]++
 	return key
 }
 
@@ -177,12 +192,9 @@ func text(m Member) (string, error) {
 	return *s, nil
 }
 
-// base64Text decodes a JSON string of base64, standard or URL-safe as DSSE and
-// protobuf allow, with padding, without an intermediate copy of the string.
-func base64Text(m Member) ([]byte, error) { return decodeText(m, false) }
-
-// decodeText is base64Text; in place, it writes over the string.
-func decodeText(m Member, inPlace bool) ([]byte, error) {
+// base64Text decodes a JSON string of base64, see [textDecoder], without an intermediate
+// copy of the string.
+func base64Text(m Member) ([]byte, error) {
 	raw := bytes.TrimSpace(m.Raw)
 	if len(raw) < 2 || raw[0] != '"' {
 		return nil, fmt.Errorf("%w: %q is no string", ErrFormat, clip(m.Key))
@@ -195,38 +207,11 @@ func decodeText(m Member, inPlace bool) ([]byte, error) {
 		}
 		raw = []byte(s)
 	}
-	encoding := base64.StdEncoding
-	if bytes.ContainsAny(raw, "-_") {
-		encoding = base64.URLEncoding
-	}
-	out := raw
-	if !inPlace {
-		out = make([]byte, encoding.DecodedLen(len(raw)))
-	}
-	n, err := decodeBase64(encoding.Strict(), out, raw)
-	if err != nil {
+	d := textDecoder{out: make([]byte, 0, base64.StdEncoding.DecodedLen(len(raw)))}
+	if !d.write(raw) || !d.end() {
 		return nil, fmt.Errorf("%w: %q is no base64", ErrFormat, clip(m.Key))
 	}
-	return out[:n], nil
-}
-
-// decodeBase64 decodes piece by piece, so that dst may begin where src does: what is
-// written is never ahead of what was read.
-func decodeBase64(encoding *base64.Encoding, dst, src []byte) (n int, err error) {
-	var text, plain [4096]byte
-	for len(src) > 0 {
-		piece := text[:copy(text[:], src)]
-		src = src[len(piece):]
-		k, err := encoding.Decode(plain[:], piece)
-		if err != nil {
-			return n, err
-		}
-		if len(src) > 0 && k != len(piece)/4*3 { // padding before the end
-			return n, base64.CorruptInputError(n)
-		}
-		n += copy(dst[n:], plain[:k])
-	}
-	return n, nil
+	return d.out, nil
 }
 
 func appendString(dst []byte, s string) []byte {

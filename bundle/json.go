@@ -83,6 +83,7 @@ type scanner struct {
 	data  []byte
 	pos   int
 	depth int
+	names [][]byte // of the members of the objects that are open, see [keySet]
 }
 
 func (s *scanner) fail(what string) error {
@@ -166,7 +167,8 @@ func (s *scanner) object(emit func(Member) error) error {
 		s.depth--
 		return nil
 	}
-	var keys keySet
+	keys := keySet{in: s, from: len(s.names)}
+	defer keys.forget()
 	for n := 0; ; n++ {
 		if n == maxMembers {
 			return s.fail(fmt.Sprintf("an object of more than %d members", maxMembers))
@@ -324,13 +326,17 @@ func clip(s string) string {
 	return s[:most] + "…"
 }
 
-// keySet finds a name that comes twice. Most objects are small: a few
-// comparisons serve them without a map.
+// keySet finds a name that comes twice. Most objects are small: a few comparisons serve them
+// without a map. Their names stand on a stack that all objects of a document share, so that a
+// document of many objects leaves no garbage.
 type keySet struct {
-	small [12][]byte
-	n     int
+	in    *scanner
+	from  int // where the object's names begin on the stack
 	large map[string]struct{}
 }
+
+// mostCompared is how many names are compared one by one.
+const mostCompared = 32
 
 func (k *keySet) add(name []byte) bool {
 	if k.large != nil {
@@ -340,20 +346,23 @@ func (k *keySet) add(name []byte) bool {
 		k.large[string(name)] = struct{}{}
 		return true
 	}
-	for _, seen := range k.small[:k.n] {
+	names := k.in.names[k.from:]
+	for _, seen := range names {
 		if bytes.Equal(seen, name) {
 			return false
 		}
 	}
-	if k.n < len(k.small) {
-		k.small[k.n] = name
-		k.n++
+	if len(names) < mostCompared {
+		k.in.names = append(k.in.names, name)
 		return true
 	}
-	k.large = make(map[string]struct{}, 2*len(k.small))
-	for _, seen := range k.small {
+	k.large = make(map[string]struct{}, 2*mostCompared)
+	for _, seen := range names {
 		k.large[string(seen)] = struct{}{}
 	}
 	k.large[string(name)] = struct{}{}
 	return true
 }
+
+// forget takes the object's names off the stack.
+func (k *keySet) forget() { k.in.names = k.in.names[:k.from] }

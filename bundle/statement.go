@@ -157,21 +157,31 @@ func AppendStatement(dst []byte, subject Subject, predicateType string, predicat
 	if err := CheckJSON(predicate); err != nil {
 		return nil, fmt.Errorf("predicate: %w", err)
 	}
-	dst = append(dst, `{"_type":"`+StatementV1+`","subject":[{`...)
+	head, tail := StatementAround(subject, predicateType)
+	return append(append(append(dst, head...), predicate...), tail...), nil
+}
+
+// StatementAround is what stands before and behind the predicate in a statement as
+// [AppendStatement] writes it, for predicates that are too large to be copied.
+func StatementAround(subject Subject, predicateType string) (head, tail []byte) {
+	head = append(head, `{"_type":"`+StatementV1+`","subject":[{`...)
 	if subject.Name != "" {
-		dst = append(appendString(append(dst, `"name":`...), subject.Name), ',')
+		head = append(appendString(append(head, `"name":`...), subject.Name), ',')
 	}
-	dst = append(dst, `"digest":{`...)
-	for i, algorithm := range sortedKeys(subject.Digest) {
+	head = appendDigests(append(head, `"digest":`...), subject.Digest)
+	head = append(head, `}],"predicateType":`...)
+	head = appendString(head, predicateType)
+	return append(head, `,"predicate":`...), []byte{'}'}
+}
+
+func appendDigests(dst []byte, digests map[string]string) []byte {
+	dst = append(dst, '{')
+	for i, algorithm := range sortedKeys(digests) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = append(appendString(dst, algorithm), ':')
-		dst = appendString(dst, subject.Digest[algorithm])
+		dst = appendString(dst, digests[algorithm])
 	}
-	dst = append(dst, `}}],"predicateType":`...)
-	dst = appendString(dst, predicateType)
-	dst = append(dst, `,"predicate":`...)
-	dst = append(dst, predicate...)
-	return append(dst, '}'), nil
+	return append(dst, '}')
 }

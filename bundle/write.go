@@ -1,8 +1,10 @@
 package bundle
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
+	"io"
 )
 
 // New makes a version 0.3 bundle of an envelope signed with the key that hint
@@ -30,23 +32,59 @@ func NewMessage(m *MessageSignature, hint *string, certificate []byte) *Bundle {
 // MarshalJSON writes a bundle of version 0.3. The same bundle always gives the same
 // bytes.
 func (b *Bundle) MarshalJSON() ([]byte, error) {
+	head, tail, err := b.around()
+	if err != nil {
+		return nil, err
+	}
+	out := head
+	if b.Envelope != nil {
+		out = append(make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(b.Envelope.Payload))+len(tail)), head...)
+		out = base64.StdEncoding.AppendEncode(out, b.Envelope.Payload)
+	}
+	return append(out, tail...), nil
+}
+
+// Reader reads what [Bundle.MarshalJSON] gives, without holding it: beside the payload, a
+// large bundle needs next to no memory.
+func (b *Bundle) Reader() (io.Reader, error) {
+	head, tail, err := b.around()
+	if err != nil {
+		return nil, err
+	}
+	if b.Envelope == nil {
+		return io.MultiReader(bytes.NewReader(head), bytes.NewReader(tail)), nil
+	}
+	return io.MultiReader(bytes.NewReader(head), &encodedText{content: b.Envelope.Payload}, bytes.NewReader(tail)), nil
+}
+
+// Reread is the bundle that somebody reads who reads b's JSON form. It shares the payload
+// with b.
+func (b *Bundle) Reread() (*Bundle, error) {
+	head, tail, err := b.around()
+	if err != nil {
+		return nil, err
+	}
+	var payload *given
+	if b.Envelope != nil {
+		payload = &given{b.Envelope.Payload}
+	}
+	return parse(append(head, tail...), payload)
+}
+
+// around is the JSON form of a bundle of version 0.3, less the text of the payload, which
+// stands in between.
+func (b *Bundle) around() (head, tail []byte, err error) {
 	if b.MediaType != MediaType || (b.Envelope == nil) == (b.MessageSignature == nil) || (b.KeyHint == nil) == (len(b.Certificates) != 1) {
-		return nil, errors.New("bundle: only a version 0.3 bundle with one content and one key or certificate can be written")
+		return nil, nil, errors.New("bundle: only a version 0.3 bundle with one content and one key or certificate can be written")
 	}
-	size := 1024
+	head = append(make([]byte, 0, 1024), `{"mediaType":"`+MediaType+`","verificationMaterial":`...)
+	head = b.appendMaterial(head)
 	if b.Envelope != nil {
-		size += base64.StdEncoding.EncodedLen(len(b.Envelope.Payload))
+		head = append(head, `,"dsseEnvelope":`+envelopeHead...)
+		return head, append(b.Envelope.appendTail(nil), '}'), nil
 	}
-	out := append(make([]byte, 0, size), `{"mediaType":"`+MediaType+`","verificationMaterial":`...)
-	out = b.appendMaterial(out)
-	if b.Envelope != nil {
-		out = append(out, `,"dsseEnvelope":`...)
-		out = b.Envelope.AppendJSON(out)
-	} else {
-		out = append(out, `,"messageSignature":`...)
-		out = b.MessageSignature.appendJSON(out)
-	}
-	return append(out, '}'), nil
+	head = append(head, `,"messageSignature":`...)
+	return b.MessageSignature.appendJSON(head), []byte{'}'}, nil
 }
 
 func (b *Bundle) appendMaterial(out []byte) []byte {

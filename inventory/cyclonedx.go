@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/hallmark-project/hallmark/bundle"
 )
 
 // cycloneParty is a person or an organisation.
@@ -49,6 +47,15 @@ type cycloneComponent struct {
 	Components []json.RawMessage `json:"components"`
 }
 
+// parts are the components within one.
+func (p *cycloneComponent) parts() [][]byte {
+	out := make([][]byte, len(p.Components))
+	for i, raw := range p.Components {
+		out[i] = raw
+	}
+	return out
+}
+
 type cycloneHash struct {
 	Algorithm string `json:"alg"`
 	Content   string `json:"content"`
@@ -60,9 +67,8 @@ type cycloneTool struct {
 }
 
 type cycloneDocument struct {
-	Version  string `json:"specVersion"`
-	Serial   string `json:"serialNumber"`
-	Metadata struct {
+	version, serial string
+	metadata        struct {
 		Timestamp  string          `json:"timestamp"`
 		Tools      json.RawMessage `json:"tools"`
 		Lifecycles []struct {
@@ -73,24 +79,33 @@ type cycloneDocument struct {
 		Manufacturer cycloneParty     `json:"manufacturer"`
 		Supplier     cycloneParty     `json:"supplier"`
 		Component    cycloneComponent `json:"component"`
-	} `json:"metadata"`
-	Components   []json.RawMessage `json:"components"`
-	Dependencies []struct {
-		Ref string   `json:"ref"`
-		On  []string `json:"dependsOn"`
-	} `json:"dependencies"`
+	}
+	components   [][]byte // as they stand in the document
+	dependencies [][]byte
+}
+
+type cycloneDependency struct {
+	Ref string   `json:"ref"`
+	On  []string `json:"dependsOn"`
+}
+
+func (doc *cycloneDocument) readers() map[string]reader {
+	return map[string]reader{
+		"specVersion": into(&doc.version), "serialNumber": into(&doc.serial), "metadata": into(&doc.metadata),
+		"components": elements(&doc.components), "dependencies": elements(&doc.dependencies),
+	}
 }
 
 func parseCycloneDX(data []byte) (*Document, error) {
 	var doc cycloneDocument
-	if err := bundle.Decode(data, &doc); err != nil {
+	if err := readMembers(data, doc.readers()); err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(doc.Version, "1.") {
-		return nil, fmt.Errorf("it is CycloneDX %.20q, and only 1.x is read", doc.Version)
+	if !strings.HasPrefix(doc.version, "1.") {
+		return nil, fmt.Errorf("it is CycloneDX %.20q, and only 1.x is read", doc.version)
 	}
-	m := doc.Metadata
-	d := &Document{Format: CycloneDX, SpecVersion: doc.Version, Name: m.Component.Name, Namespace: doc.Serial, Created: parseTime(m.Timestamp),
+	m := doc.metadata
+	d := &Document{Format: CycloneDX, SpecVersion: doc.version, Name: m.Component.Name, Namespace: doc.serial, Created: parseTime(m.Timestamp),
 		Supplier: m.Supplier.Name, Subject: m.Component.component(), Related: map[string]bool{}}
 	var phases []string
 	for _, l := range m.Lifecycles {
@@ -104,28 +119,28 @@ func parseCycloneDX(data []byte) (*Document, error) {
 	for _, t := range cycloneTools(m.Tools) {
 		d.Tools = append(d.Tools, strings.TrimSpace(t.Name+" "+t.Version))
 	}
-	if err := d.addCycloneDX(m.Component.Components, 0); err != nil { // parts of the subject
+	if err := d.addCycloneDX(m.Component.parts(), 0); err != nil { // parts of the subject
 		return nil, err
 	}
-	if err := d.addCycloneDX(doc.Components, 0); err != nil {
+	if err := d.addCycloneDX(doc.components, 0); err != nil {
 		return nil, err
 	}
-	d.addDependencies(&doc)
-	return d, nil
+	return d, d.addDependencies(&doc)
 }
 
 // addDependencies notes what depends on what. A component with an entry of its own and
 // nothing in it is known to depend on nothing, which is a statement too.
-func (d *Document) addDependencies(doc *cycloneDocument) {
+func (d *Document) addDependencies(doc *cycloneDocument) error {
 	known := d.known()
-	for _, dependency := range doc.Dependencies {
+	return eachStrictly(doc.dependencies, func(dependency *cycloneDependency) error {
 		if known[dependency.Ref] {
 			d.Related[dependency.Ref] = true
 		}
 		for _, on := range dependency.On {
 			d.relate(known, dependency.Ref, on)
 		}
-	}
+		return nil
+	})
 }
 
 // cycloneTools reads both forms that the list of tools has had.
@@ -148,7 +163,7 @@ func cycloneTools(raw json.RawMessage) []cycloneTool {
 var notPackages = []string{"file", "operating-system", "data", "cryptographic-asset"}
 
 // addCycloneDX adds components and those within them.
-func (d *Document) addCycloneDX(list []json.RawMessage, depth int) error {
+func (d *Document) addCycloneDX(list [][]byte, depth int) error {
 	const deepest = 16
 	if len(list) > 0 && depth > deepest {
 		return fmt.Errorf("its components nest deeper than %d", deepest)
@@ -167,7 +182,7 @@ func (d *Document) addCycloneDX(list []json.RawMessage, depth int) error {
 			}
 			d.Components = append(d.Components, p.component())
 		}
-		if err := d.addCycloneDX(p.Components, depth+1); err != nil {
+		if err := d.addCycloneDX(p.parts(), depth+1); err != nil {
 			return err
 		}
 	}

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/hallmark-project/hallmark/bundle"
 )
 
 // ErrDocument says that something is no SBOM that can be read.
@@ -64,40 +62,59 @@ type Component struct {
 	Properties map[string]string
 }
 
-// Parse reads an SBOM and tells the format from its content.
+// Parse reads an SBOM and tells the format from its content. What it returns does not share
+// memory with data.
 func Parse(data []byte) (*Document, error) {
-	if err := bundle.CheckJSON(data); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDocument, err)
-	}
-	var kind struct {
-		SPDX      string          `json:"spdxVersion"`
-		CycloneDX string          `json:"bomFormat"`
-		Schema    json.RawMessage `json:"schema"`
-		Context   json.RawMessage `json:"@context"`
-		Artifacts json.RawMessage `json:"artifacts"`
-	}
-	if err := json.Unmarshal(data, &kind); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDocument, err)
+	kind, err := Detect(data)
+	if err != nil {
+		return nil, err
 	}
 	var d *Document
-	var err error
 	switch {
-	case strings.HasPrefix(kind.SPDX, "SPDX-2."):
-		d, err = parseSPDX(data)
-	case kind.CycloneDX == "CycloneDX":
-		d, err = parseCycloneDX(data)
-	case len(kind.Artifacts) > 0 && len(kind.Schema) > 0:
-		d, err = parseSyft(data)
-	case strings.Contains(string(kind.Context), "spdx.org"):
+	case kind.Format == SPDX && !strings.HasPrefix(kind.Version, "2."):
 		err = errors.New("it is SPDX 3, which this program does not read yet: use SPDX 2.3 or CycloneDX")
+	case kind.Format == SPDX:
+		d, err = parseSPDX(data)
+	case kind.Format == CycloneDX:
+		d, err = parseCycloneDX(data)
 	default:
-		err = errors.New("it is neither SPDX 2 nor CycloneDX nor syft's JSON")
+		d, err = parseSyft(data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDocument, err)
 	}
 	d.tidy()
 	return d, nil
+}
+
+// Kind is the format of an SBOM.
+type Kind struct {
+	Format  string // SPDX, CycloneDX or Syft
+	Version string // of SPDX, 2.… or 3; otherwise empty
+}
+
+// Detect tells the format of an SBOM from its content, which is checked to be JSON of the
+// strict kind. Whether all of it is as its format wants it, [Parse] finds out.
+func Detect(data []byte) (kind Kind, err error) {
+	var spdx, cycloneDX string
+	var context json.RawMessage
+	var schema, artifacts bool
+	if err := readMembers(data, map[string]reader{
+		"spdxVersion": into(&spdx), "bomFormat": into(&cycloneDX), "@context": into(&context), "schema": there(&schema), "artifacts": there(&artifacts),
+	}); err != nil {
+		return kind, fmt.Errorf("%w: %w", ErrDocument, err)
+	}
+	switch {
+	case strings.HasPrefix(spdx, "SPDX-2."):
+		return Kind{SPDX, strings.TrimPrefix(spdx, "SPDX-")}, nil
+	case cycloneDX == "CycloneDX":
+		return Kind{Format: CycloneDX}, nil
+	case artifacts && schema:
+		return Kind{Format: Syft}, nil
+	case strings.Contains(string(context), "spdx.org"):
+		return Kind{SPDX, "3"}, nil
+	}
+	return kind, fmt.Errorf("%w: it is neither SPDX 2 nor CycloneDX nor syft's JSON", ErrDocument)
 }
 
 // room refuses more components than there may be, before memory is spent on them.
@@ -198,7 +215,14 @@ func union(a, b map[string]string) map[string]string {
 
 // addHash notes a hash; the first of an algorithm counts.
 func (c *Component) addHash(stated, value string) {
-	c.Hashes = union(c.Hashes, map[string]string{algorithm(stated): strings.ToLower(value)})
+	name := algorithm(stated)
+	if _, have := c.Hashes[name]; have {
+		return
+	}
+	if c.Hashes == nil {
+		c.Hashes = map[string]string{}
+	}
+	c.Hashes[name] = strings.ToLower(value)
 }
 
 // algorithm is the name of a hash function as components have it: sha256, sha3-256.

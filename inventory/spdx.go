@@ -1,35 +1,40 @@
 package inventory
 
 import (
-	"encoding/json"
+	"slices"
 	"strings"
-
-	"github.com/hallmark-project/hallmark/bundle"
 )
 
 // spdxDocument has the members of SPDX 2.3 that are read
 // (https://spdx.github.io/spdx-spec/v2.3/).
 type spdxDocument struct {
-	Version      string `json:"spdxVersion"`
-	ID           string `json:"SPDXID"`
-	Name         string `json:"name"`
-	Namespace    string `json:"documentNamespace"`
-	CreationInfo struct {
+	version, id, name, namespace string
+	creation                     struct {
 		Created  string   `json:"created"`
 		Creators []string `json:"creators"`
 		Comment  string   `json:"comment"`
-	} `json:"creationInfo"`
-	Describes     []string          `json:"documentDescribes"`
-	Packages      []json.RawMessage `json:"packages"`
-	Relationships []struct {
-		From string `json:"spdxElementId"`
-		To   string `json:"relatedSpdxElement"`
-		Type string `json:"relationshipType"`
-	} `json:"relationships"`
-	Licences []struct {
+	}
+	describes     []string
+	packages      [][]byte // as they stand in the document
+	relationships [][]byte
+	licences      []struct {
 		ID   string `json:"licenseId"`
 		Name string `json:"name"`
-	} `json:"hasExtractedLicensingInfos"`
+	}
+}
+
+type spdxRelationship struct {
+	From string `json:"spdxElementId"`
+	To   string `json:"relatedSpdxElement"`
+	Type string `json:"relationshipType"`
+}
+
+func (doc *spdxDocument) readers() map[string]reader {
+	return map[string]reader{
+		"spdxVersion": into(&doc.version), "SPDXID": into(&doc.id), "name": into(&doc.name), "documentNamespace": into(&doc.namespace),
+		"creationInfo": into(&doc.creation), "documentDescribes": into(&doc.describes), "hasExtractedLicensingInfos": into(&doc.licences),
+		"packages": elements(&doc.packages), "relationships": elements(&doc.relationships),
+	}
 }
 
 type spdxPackage struct {
@@ -54,75 +59,80 @@ type spdxPackage struct {
 
 func parseSPDX(data []byte) (*Document, error) {
 	var doc spdxDocument
-	if err := bundle.Decode(data, &doc); err != nil {
+	if err := readMembers(data, doc.readers()); err != nil {
 		return nil, err
 	}
-	d := &Document{Format: SPDX, SpecVersion: strings.TrimPrefix(doc.Version, "SPDX-"), Name: doc.Name, Namespace: doc.Namespace,
-		Created: parseTime(doc.CreationInfo.Created), Related: map[string]bool{}}
-	for _, creator := range doc.CreationInfo.Creators {
+	d := &Document{Format: SPDX, SpecVersion: strings.TrimPrefix(doc.version, "SPDX-"), Name: doc.name, Namespace: doc.namespace,
+		Created: parseTime(doc.creation.Created), Related: map[string]bool{}}
+	for _, creator := range doc.creation.Creators {
 		if tool, ok := strings.CutPrefix(creator, "Tool: "); ok {
 			d.Tools = append(d.Tools, tool)
 		} else {
 			d.Authors = append(d.Authors, agent(creator))
 		}
 	}
-	if stage, ok := strings.CutPrefix(doc.CreationInfo.Comment, "Generation context: "); ok {
+	if stage, ok := strings.CutPrefix(doc.creation.Comment, "Generation context: "); ok {
 		d.Context = stage
 	}
 	if err := d.addSPDX(&doc); err != nil {
 		return nil, err
 	}
 	known := d.known()
-	for _, r := range doc.Relationships {
+	return d, eachOf(doc.relationships, func(r *spdxRelationship) error {
 		if r.Type != "OTHER" {
 			d.relate(known, r.From, r.To)
 		}
-	}
-	return d, nil
+		return nil
+	})
 }
 
 // described are the elements that the document says it is about.
-func (doc *spdxDocument) described() map[string]bool {
+func (doc *spdxDocument) described() (map[string]bool, error) {
 	roots := map[string]bool{}
-	for _, id := range doc.Describes {
+	for _, id := range doc.describes {
 		roots[id] = true
 	}
-	for _, r := range doc.Relationships {
+	return roots, eachStrictly(doc.relationships, func(r *spdxRelationship) error {
 		switch {
-		case r.Type == "DESCRIBES" && r.From == doc.ID:
+		case r.Type == "DESCRIBES" && r.From == doc.id:
 			roots[r.To] = true
-		case r.Type == "DESCRIBED_BY" && r.To == doc.ID:
+		case r.Type == "DESCRIBED_BY" && r.To == doc.id:
 			roots[r.From] = true
 		}
-	}
-	return roots
+		return nil
+	})
 }
 
 // addSPDX adds the packages. The one that the document describes is the subject; where it
 // describes several, or has only one, they are what it lists.
 func (d *Document) addSPDX(doc *spdxDocument) error {
-	if err := d.room(len(doc.Packages)); err != nil {
+	if err := d.room(len(doc.packages)); err != nil {
 		return err
 	}
-	names, roots := map[string]string{}, doc.described()
-	for _, l := range doc.Licences {
+	roots, err := doc.described()
+	if err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for _, l := range doc.licences {
 		names[l.ID] = l.Name
 	}
 	var subjects []int
-	for _, raw := range doc.Packages {
-		var p spdxPackage
-		if err := json.Unmarshal(raw, &p); err != nil {
-			return err
-		}
+	d.Components = make([]Component, 0, len(doc.packages))
+	err = eachOf(doc.packages, func(p *spdxPackage) error {
 		if roots[p.ID] {
 			subjects = append(subjects, len(d.Components))
 		}
 		d.Components = append(d.Components, p.component(names))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if len(subjects) == 1 && len(d.Components) > 1 {
 		at := subjects[0]
 		d.Subject = d.Components[at]
-		d.Components = append(d.Components[:at:at], d.Components[at+1:]...)
+		d.Components = slices.Delete(d.Components, at, at+1)
 		d.Supplier = d.Subject.Supplier
 	}
 	return nil

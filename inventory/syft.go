@@ -3,34 +3,41 @@ package inventory
 import (
 	"encoding/json"
 	"strings"
-
-	"github.com/hallmark-project/hallmark/bundle"
 )
 
 // syftDocument has the members of syft's own format that are read
 // (https://github.com/anchore/syft/tree/main/schema/json).
 type syftDocument struct {
-	Artifacts     []json.RawMessage `json:"artifacts"`
-	Relationships []struct {
-		Parent string `json:"parent"`
-		Child  string `json:"child"`
-		Type   string `json:"type"`
-	} `json:"artifactRelationships"`
-	Source struct {
+	artifacts     [][]byte // as they stand in the document
+	relationships [][]byte
+	source        struct {
 		ID       string          `json:"id"`
 		Name     string          `json:"name"`
 		Version  string          `json:"version"`
 		Type     string          `json:"type"`
 		Supplier string          `json:"supplier"`
 		Metadata json.RawMessage `json:"metadata"` // of an image, a folder, a file
-	} `json:"source"`
-	Descriptor struct {
+	}
+	descriptor struct {
 		Name    string `json:"name"`
 		Version string `json:"version"`
-	} `json:"descriptor"`
-	Schema struct {
+	}
+	schema struct {
 		Version string `json:"version"`
-	} `json:"schema"`
+	}
+}
+
+type syftRelationship struct {
+	Parent string `json:"parent"`
+	Child  string `json:"child"`
+	Type   string `json:"type"`
+}
+
+func (doc *syftDocument) readers() map[string]reader {
+	return map[string]reader{
+		"artifacts": elements(&doc.artifacts), "artifactRelationships": elements(&doc.relationships),
+		"source": into(&doc.source), "descriptor": into(&doc.descriptor), "schema": into(&doc.schema),
+	}
 }
 
 type syftArtifact struct {
@@ -53,30 +60,32 @@ type syftArtifact struct {
 
 func parseSyft(data []byte) (*Document, error) {
 	var doc syftDocument
-	if err := bundle.Decode(data, &doc); err != nil {
+	if err := readMembers(data, doc.readers()); err != nil {
 		return nil, err
 	}
-	d := &Document{Format: Syft, SpecVersion: doc.Schema.Version, Name: doc.Source.Name, Supplier: doc.Source.Supplier, Related: map[string]bool{},
-		Subject: Component{ID: doc.Source.ID, Name: doc.Source.Name, Version: doc.Source.Version, Type: doc.Source.Type, Supplier: doc.Source.Supplier},
-		Tools:   []string{strings.TrimSpace(doc.Descriptor.Name + " " + doc.Descriptor.Version)}}
-	if err := d.room(len(doc.Artifacts)); err != nil {
+	source := doc.source
+	d := &Document{Format: Syft, SpecVersion: doc.schema.Version, Name: source.Name, Supplier: source.Supplier, Related: map[string]bool{},
+		Subject: Component{ID: source.ID, Name: source.Name, Version: source.Version, Type: source.Type, Supplier: source.Supplier},
+		Tools:   []string{strings.TrimSpace(doc.descriptor.Name + " " + doc.descriptor.Version)}}
+	if err := d.room(len(doc.artifacts)); err != nil {
 		return nil, err
 	}
-	for _, raw := range doc.Artifacts {
-		var p syftArtifact
-		if err := json.Unmarshal(raw, &p); err != nil {
-			return nil, err
-		}
+	d.Components = make([]Component, 0, len(doc.artifacts))
+	err := eachOf(doc.artifacts, func(p *syftArtifact) error {
 		d.Components = append(d.Components, p.component())
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	d.Layers = syftLayers(doc.Source.Metadata)
+	d.Layers = syftLayers(source.Metadata)
 	known := d.known()
-	for _, r := range doc.Relationships {
+	return d, eachStrictly(doc.relationships, func(r *syftRelationship) error {
 		if r.Type != "evident-by" {
 			d.relate(known, r.Parent, r.Child)
 		}
-	}
-	return d, nil
+		return nil
+	})
 }
 
 func (p *syftArtifact) component() Component {

@@ -66,18 +66,25 @@ func (r *repository) Attach(ctx context.Context, attachments []Attachment) ([]De
 
 // pushContent uploads what the manifests will name, each blob once.
 func (r *repository) pushContent(ctx context.Context, attachments []Attachment) error {
-	blobs := map[digest.Digest][]byte{digest.FromBytes(emptyJSON): emptyJSON}
-	for _, a := range attachments {
-		blobs[digest.FromBytes(a.Artifact.Content)] = a.Artifact.Content
+	blobs := map[digest.Digest]Blob{}
+	for _, b := range contentOf(attachments) {
+		blobs[b.Descriptor.Digest] = b
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(attachParallel)
-	for d, content := range blobs {
-		group.Go(func() error {
-			return r.pushBlob(ctx, Descriptor{Digest: d, Size: int64(len(content))}, content)
-		})
+	for _, b := range blobs {
+		group.Go(func() error { return r.pushBlob(ctx, b, "") })
 	}
 	return group.Wait()
+}
+
+// contentOf is what the manifests of attachments will name.
+func contentOf(attachments []Attachment) []Blob {
+	blobs := []Blob{BytesBlob(mediaTypeEmpty, emptyJSON)}
+	for _, a := range attachments {
+		blobs = append(blobs, a.Artifact.Layer)
+	}
+	return blobs
 }
 
 // list sees to it that manifests are listed which the registry did not

@@ -411,13 +411,14 @@ func TestUploadLocation(t *testing.T) {
 		"http://other/x?y=1":                    "http://other/x?y=1&digest=",
 	} {
 		resp := &http.Response{Header: http.Header{"Location": {location}}, Request: newRequest(t, http.MethodPost, "http://h/v2/a/blobs/uploads/")}
-		got, err := uploadLocation(resp, d)
+		got, err := uploadLocation(resp)
+		got = finishing(got, d)
 		if err != nil || !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %s, %v", location, got, err)
 		}
 	}
 	secure := &http.Response{Header: http.Header{"Location": {"http://h/x"}}, Request: newRequest(t, http.MethodPost, "https://h/v2/a/blobs/uploads/")}
-	if _, err := uploadLocation(secure, d); err == nil {
+	if _, err := uploadLocation(secure); err == nil {
 		t.Error("an upload from https to http was accepted")
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Fetch implements [Store].
@@ -25,11 +27,36 @@ func (r *repository) Fetch(ctx context.Context, d Descriptor) (io.ReadCloser, er
 		}
 		return newCheckedReader(io.NopCloser(bytes.NewReader(raw)), d), nil
 	}
-	b := &resumingBody{ctx: ctx, repo: r, want: d}
-	if err := b.open(); err != nil {
+	b, err := r.fetchFrom(ctx, d, 0)
+	if err != nil {
 		return nil, err
 	}
 	return newCheckedReader(b, d), nil
+}
+
+// fetchFrom reads a blob from an offset on. Nothing is checked but its length.
+func (r *repository) fetchFrom(ctx context.Context, d Descriptor, offset int64) (io.ReadCloser, error) {
+	b := &resumingBody{ctx: ctx, repo: r, want: d, n: offset}
+	if err := b.open(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Stat implements [Store].
+func (r *repository) Stat(ctx context.Context, blob digest.Digest) (Descriptor, error) {
+	if err := checkDigest(blob); err != nil {
+		return Descriptor{}, err
+	}
+	resp, err := r.want(ctx, request{method: http.MethodHead, url: r.base + "blobs/" + blob.String()}, http.StatusOK)
+	if err != nil {
+		return Descriptor{}, err
+	}
+	resp.Body.Close()
+	if resp.ContentLength < 0 {
+		return Descriptor{}, fmt.Errorf("%w: the registry does not say how large blob %s is", ErrManifest, blob)
+	}
+	return Descriptor{Digest: blob, Size: resp.ContentLength}, nil
 }
 
 // resumingBody goes on where a blob's body broke off.
@@ -66,6 +93,7 @@ func (b *resumingBody) resume(cause error) error {
 	for brokeOff(cause) && b.tries < fetchTries && b.ctx.Err() == nil {
 		b.tries++
 		b.body.Close()
+		b.ctx = feeding(b.ctx) // a request that sends this body waits for it
 		cause = b.open()
 		var answered *RequestError
 		if cause == nil || !brokeOff(cause) || errors.As(cause, &answered) {

@@ -10,7 +10,6 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
-	"oras.land/oras-go/v2/registry/remote/retry"
 )
 
 // Options are settings of a [Client]. The zero value is right for most uses.
@@ -38,6 +37,7 @@ type Client struct {
 	options Options
 	auth    *auth.Client
 
+	wrote  *Written
 	clock  clock         // of the lost-update protocol and other waits
 	settle time.Duration // SettleTime but for tests
 	idle   time.Duration // idleTimeout but for tests
@@ -55,10 +55,9 @@ func NewClient(o Options) (*Client, error) {
 		}
 		base = t
 	}
-	policy := newRetryPolicy(o.Retries)
 	c := &auth.Client{
 		Client: &http.Client{
-			Transport:     &retry.Transport{Base: boundedUploads{base}, Policy: func() retry.Policy { return policy }},
+			Transport:     newPersistent(boundedUploads{base}, newRetryPolicy(o.Retries)),
 			CheckRedirect: checkRedirect,
 		},
 		Cache: auth.NewCache(),
@@ -73,7 +72,7 @@ func NewClient(o Options) (*Client, error) {
 		}
 		c.Credential = credentials.Credential(store)
 	}
-	return &Client{options: o, auth: c, clock: wallClock{}, settle: SettleTime, idle: idleTimeout}, nil
+	return &Client{options: o, auth: c, wrote: &Written{}, clock: wallClock{}, settle: SettleTime, idle: idleTimeout}, nil
 }
 
 // Open opens the store that a reference points into: a registry repository or an
@@ -83,7 +82,11 @@ func (c *Client) Open(ref Reference) (Store, error) {
 	case SchemeRegistry:
 		return c.repository(ref), nil
 	case SchemeLayout:
-		return OpenLayout(ref.Path)
+		l, err := openLayout(ref.Path, c.wrote)
+		if err != nil {
+			return nil, err
+		}
+		return l, nil
 	}
 	return nil, fmt.Errorf("%w %q: a %s subject holds no attached evidence; a registry reference or oci: is wanted", ErrReference, ref, ref.Scheme)
 }

@@ -44,6 +44,8 @@ type StatusError struct {
 	// RetryAfter is how long the registry wants to be left alone; 0 where it does not
 	// say.
 	RetryAfter time.Duration
+	// Tries is how often the request was sent.
+	Tries int
 }
 
 func (e *StatusError) Error() string {
@@ -54,7 +56,14 @@ func (e *StatusError) Error() string {
 	if e.RetryAfter > 0 {
 		text += fmt.Sprintf(" (it wants to be asked again after %s)", e.RetryAfter)
 	}
-	return text
+	return text + howOften(e.Tries)
+}
+
+func howOften(tries int) string {
+	if tries <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (asked %d times)", tries)
 }
 
 // Is makes a 404 an [ErrNotFound].
@@ -76,11 +85,14 @@ func (e *StatusError) Throttled() bool { return e.Status == http.StatusTooManyRe
 type RequestError struct {
 	Method, URL string // URL without query and credentials
 	Err         error
+	Tries       int // how often the request was sent
 
 	body bool // the request was answered, but its body broke off: worth another try
 }
 
-func (e *RequestError) Error() string { return e.Method + " " + e.URL + ": " + e.Err.Error() }
+func (e *RequestError) Error() string {
+	return e.Method + " " + e.URL + ": " + e.Err.Error() + howOften(e.Tries)
+}
 
 func (e *RequestError) Unwrap() error { return e.Err }
 

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -32,6 +31,7 @@ type layout struct {
 	path  string
 	files layoutFiles
 	dir   string // empty where the layout is read-only
+	wrote *Written
 
 	mu        sync.Mutex
 	manifests map[digest.Digest]*Manifest // what was parsed before
@@ -40,11 +40,19 @@ type layout struct {
 // OpenLayout opens the layout at a path: a folder, or a tar archive of one, which is
 // read-only. Errors wrap [ErrLayout] where it is something else.
 func OpenLayout(name string) (Store, error) {
+	l, err := openLayout(name, &Written{})
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func openLayout(name string, wrote *Written) (*layout, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLayout, err)
 	}
-	l := &layout{path: name, manifests: map[digest.Digest]*Manifest{}}
+	l := &layout{path: name, wrote: wrote, manifests: map[digest.Digest]*Manifest{}}
 	if info.IsDir() {
 		l.dir, l.files = name, folder(name)
 	} else if l.files, err = openArchive(name); err != nil {
@@ -102,6 +110,15 @@ func (l *layout) Fetch(_ context.Context, d Descriptor) (io.ReadCloser, error) {
 		return nil, &DigestError{Want: d.Digest, WantSize: d.Size, GotSize: size}
 	}
 	return newCheckedReader(body, d), nil
+}
+
+// Stat implements [Store].
+func (l *layout) Stat(_ context.Context, blob digest.Digest) (Descriptor, error) {
+	body, size, err := l.openBlob(blob)
+	if err != nil {
+		return Descriptor{}, err
+	}
+	return Descriptor{Digest: blob, Size: size}, body.Close()
 }
 
 func (l *layout) openBlob(d digest.Digest) (io.ReadCloser, int64, error) {
@@ -258,53 +275,28 @@ func (l *layout) Attach(ctx context.Context, attachments []Attachment) ([]Descri
 			return nil, err
 		}
 	}
+	release, err := l.keepBlobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	for _, b := range contentOf(attachments) {
+		if err := l.pushBlob(ctx, b); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]Descriptor, len(attachments))
 	for i, a := range attachments {
 		d, raw, err := a.Artifact.pack(a.Subject.Descriptor())
 		if err != nil {
 			return nil, err
 		}
-		for _, content := range [][]byte{emptyJSON, a.Artifact.Content, raw} {
-			if err := l.writeBlob(content); err != nil {
-				return nil, err
-			}
+		if err := l.pushBlob(ctx, BytesBlob(d.MediaType, raw)); err != nil {
+			return nil, err
 		}
 		out[i] = d
 	}
 	return out, l.addEntries(ctx, out)
-}
-
-func (l *layout) addEntries(ctx context.Context, added []Descriptor) error {
-	unlock, err := lockFolder(ctx, l.dir)
-	if err != nil {
-		return fmt.Errorf("locking %s: %w", l.dir, err)
-	}
-	defer unlock()
-	index, err := l.index()
-	if err != nil {
-		return err
-	}
-	added = without(added, index.entries)
-	if len(added) == 0 {
-		return nil
-	}
-	raw, err := index.with(added)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
-	}
-	return writeFile(filepath.Join(l.dir, ocispec.ImageIndexFile), raw)
-}
-
-func (l *layout) writeBlob(content []byte) error {
-	d := describe("", content)
-	if l.hasBlob(d) {
-		return nil
-	}
-	name := filepath.Join(l.dir, filepath.FromSlash(blobName(d.Digest)))
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	return writeFile(name, content)
 }
 
 // hasBlob reports whether a blob is there, whole.
@@ -319,27 +311,4 @@ func (l *layout) hasBlob(d Descriptor) bool {
 	}
 	_, err = io.Copy(io.Discard, newCheckedReader(body, d))
 	return err == nil
-}
-
-// writeFile replaces a file whole: other readers see the old or the new content.
-func writeFile(name string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once the file is renamed
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	return err
 }

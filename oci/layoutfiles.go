@@ -48,12 +48,14 @@ func openRegular(name string) (*os.File, int64, error) {
 	return file, info.Size(), nil
 }
 
+const lockName = ".index.json.lock"
+
 // lockPoll is how often a lock that somebody else holds is tried.
 const lockPoll = 20 * time.Millisecond
 
 // lockFolder keeps other Hallmark writers out of a layout until unlock is called.
 func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
-	name := filepath.Join(dir, ".index.json.lock")
+	name := filepath.Join(dir, lockName)
 	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no regular file", name)
 	}

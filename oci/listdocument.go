@@ -3,13 +3,19 @@ package oci
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // listDocument is an image index that lists referrers or, as a layout's index.json,
 // images. Members and entries that are not understood are kept.
 type listDocument struct {
 	entries []Descriptor
-	members map[string]json.RawMessage
+	members map[string]json.RawMessage // as they were read
+
+	added   []Descriptor // the last ones of entries
+	dropped map[int]bool // of those that were read
+	dirty   bool
 }
 
 // parseListDocument reads an image index of any number of entries.
@@ -57,19 +63,64 @@ func parseListDocument(raw []byte) (listDocument, error) {
 	return doc, nil
 }
 
-// with writes the document with entries added. The zero document becomes a new index.
-func (l listDocument) with(added []Descriptor) ([]byte, error) {
+// plus is the document with entries added.
+func (l listDocument) plus(added []Descriptor) listDocument {
+	if len(added) == 0 {
+		return l
+	}
+	l.entries = append(slices.Clone(l.entries), added...)
+	l.added = append(slices.Clone(l.added), added...)
+	l.dirty = true
+	return l
+}
+
+// minus is the document without some entries.
+func (l listDocument) minus(gone func(Descriptor) bool) listDocument {
+	old := len(l.entries) - len(l.added)
+	var kept []Descriptor
+	dropped := maps.Clone(l.dropped)
+	if dropped == nil {
+		dropped = map[int]bool{}
+	}
+	at := -1
+	for i, d := range l.entries {
+		if i < old { // the place in the document as it was read
+			for at++; dropped[at]; at++ {
+			}
+		}
+		switch {
+		case !gone(d):
+			kept = append(kept, d)
+			continue
+		case i < old:
+			dropped[at] = true
+		}
+		l.dirty = true
+	}
+	l.added = slices.DeleteFunc(slices.Clone(l.added), gone)
+	l.entries, l.dropped = kept, dropped
+	return l
+}
+
+// marshal writes the document. The zero document becomes a new index.
+func (l listDocument) marshal() ([]byte, error) {
 	members := map[string]json.RawMessage{"schemaVersion": json.RawMessage("2"), "mediaType": json.RawMessage(`"` + MediaTypeIndex + `"`)}
 	if l.members != nil {
-		members = l.members
+		members = maps.Clone(l.members)
 	}
-	var entries []json.RawMessage
+	entries := []json.RawMessage{}
 	if old, ok := members["manifests"]; ok {
-		if err := json.Unmarshal(old, &entries); err != nil {
+		var all []json.RawMessage
+		if err := json.Unmarshal(old, &all); err != nil {
 			return nil, err
 		}
+		for i, entry := range all {
+			if !l.dropped[i] {
+				entries = append(entries, entry)
+			}
+		}
 	}
-	for _, d := range added {
+	for _, d := range l.added {
 		entry, err := json.Marshal(d)
 		if err != nil {
 			return nil, err
@@ -80,10 +131,6 @@ func (l listDocument) with(added []Descriptor) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]json.RawMessage{}
-	for name, value := range members {
-		out[name] = value
-	}
-	out["manifests"] = manifests
-	return json.Marshal(out)
+	members["manifests"] = manifests
+	return json.Marshal(members)
 }

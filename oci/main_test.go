@@ -50,10 +50,12 @@ func realTime(c *Client, _ *Options) {
 	}
 }
 
+const settleShort = 500 * time.Millisecond
+
 // shortTime makes a client keep the protocol with a shorter T.
 func shortTime(c *Client, _ *Options) {
 	if c != nil {
-		c.clock, c.settle = wallClock{}, 500*time.Millisecond
+		c.clock, c.settle = wallClock{}, settleShort
 	}
 }
 
@@ -97,8 +99,8 @@ func pinned(t testing.TB, c *Client, s *testkit.Server) (Store, Subject) {
 
 func evidence(subject Subject, text string) Attachment {
 	return Attachment{Subject: subject, Artifact: Artifact{
-		Type: "application/vnd.example.evidence", MediaType: "application/vnd.example.evidence",
-		Content: []byte(text), Annotations: map[string]string{"org.example.text": text},
+		Type: "application/vnd.example.evidence", Layer: BytesBlob("application/vnd.example.evidence", []byte(text)),
+		Annotations: map[string]string{"org.example.text": text},
 	}}
 }
 

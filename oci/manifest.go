@@ -199,8 +199,7 @@ func LoadManifest(ctx context.Context, f Fetcher, s Subject) (Subject, error) {
 // artifact manifest.
 type Artifact struct {
 	Type        string // artifactType of the manifest
-	MediaType   string // of the layer
-	Content     []byte
+	Layer       Blob
 	Annotations map[string]string
 }
 
@@ -216,7 +215,7 @@ func (a Artifact) pack(subject Descriptor) (Descriptor, []byte, error) {
 		MediaType:    MediaTypeManifest,
 		ArtifactType: a.Type,
 		Config:       describe(mediaTypeEmpty, emptyJSON),
-		Layers:       []Descriptor{a.layer()},
+		Layers:       []Descriptor{plain(a.Layer.Descriptor)},
 		Subject:      &subject,
 		Annotations:  a.Annotations,
 	}
@@ -228,5 +227,3 @@ func (a Artifact) pack(subject Descriptor) (Descriptor, []byte, error) {
 	d.ArtifactType, d.Annotations = a.Type, a.Annotations
 	return d, raw, nil
 }
-
-func (a Artifact) layer() Descriptor { return describe(a.MediaType, a.Content) }

@@ -119,13 +119,25 @@ func FuzzParseListDocument(f *testing.F) {
 			return
 		}
 		added := describe("a/b", raw)
-		again, err := doc.with([]Descriptor{added})
+		again, err := doc.plus([]Descriptor{added}).marshal()
 		if err != nil {
 			t.Fatal(err)
 		}
 		more, err := parseListDocument(again)
 		if err != nil || len(more.entries) != len(doc.entries)+1 {
 			t.Fatalf("%d entries became %d, %v", len(doc.entries), len(more.entries), err)
+		}
+		if len(doc.entries) == 0 {
+			return
+		}
+		gone := doc.entries[0].Digest
+		again, err = doc.plus([]Descriptor{added}).minus(func(d Descriptor) bool { return d.Digest == gone }).marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fewer, err := parseListDocument(again)
+		if err != nil || digests(fewer.entries)[gone] || len(digests(fewer.entries)) < len(digests(doc.entries))-1 {
+			t.Fatalf("without %s: %v, %v", gone, fewer.entries, err)
 		}
 	})
 }
@@ -143,7 +155,7 @@ func TestFuzzSeeds(t *testing.T) {
 // What is written is read back.
 func TestPack(t *testing.T) {
 	subject := describe(MediaTypeManifest, []byte("x"))
-	a := Artifact{Type: "application/vnd.a", MediaType: "application/vnd.b", Content: []byte("content"), Annotations: map[string]string{"k": "v"}}
+	a := Artifact{Type: "application/vnd.a", Layer: BytesBlob("application/vnd.b", []byte("content")), Annotations: map[string]string{"k": "v"}}
 	d, raw, err := a.pack(subject)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +164,7 @@ func TestPack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.ArtifactType != a.Type || m.Subject.Digest != subject.Digest || len(m.Layers) != 1 || m.Layers[0].MediaType != a.MediaType ||
+	if m.ArtifactType != a.Type || m.Subject.Digest != subject.Digest || len(m.Layers) != 1 || m.Layers[0].MediaType != a.Layer.Descriptor.MediaType ||
 		m.Annotations["k"] != "v" || m.Config.Size != 2 || m.Config.MediaType != "application/vnd.oci.empty.v1+json" ||
 		d.ArtifactType != a.Type || d.Annotations["k"] != "v" || d.Digest != digest.FromBytes(raw) {
 		t.Errorf("manifest %s, descriptor %v", raw, d)

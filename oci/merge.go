@@ -66,7 +66,8 @@ func (wallClock) Sleep(ctx context.Context, d time.Duration) error {
 type merge struct {
 	repo    *repository
 	subject digest.Digest
-	own     []Descriptor
+	own     []Descriptor           // entries that must be there
+	gone    map[digest.Digest]bool // entries that must not
 
 	seen                []Descriptor           // entries of others met on the way, which a race may drop
 	alive               map[digest.Digest]bool // those that were dropped and exist
@@ -91,6 +92,7 @@ type look struct {
 	start   time.Time // before the list was asked for
 	list    fallback
 	missing []Descriptor
+	surplus bool // it holds entries that must not be there
 }
 
 func (m *merge) run(ctx context.Context) error {
@@ -101,7 +103,7 @@ func (m *merge) run(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrListing, err)
 		}
 		var pause time.Duration
-		if len(found.missing) == 0 {
+		if len(found.missing) == 0 && !found.surplus {
 			if standing.IsZero() {
 				standing = m.clock().Now()
 			}
@@ -133,6 +135,7 @@ func (m *merge) look(ctx context.Context) (look, error) {
 	if err != nil {
 		return look{}, err
 	}
+	found.surplus = slices.ContainsFunc(found.list.doc.entries, m.isGone)
 	dropped := without(m.seen, found.list.doc.entries)
 	asked, err := m.checkAlive(ctx, dropped)
 	if err != nil {
@@ -142,12 +145,15 @@ func (m *merge) look(ctx context.Context) (look, error) {
 		if found, err = m.read(ctx); err != nil {
 			return look{}, err
 		}
+		found.surplus = slices.ContainsFunc(found.list.doc.entries, m.isGone)
 	}
 	repairs := slices.DeleteFunc(without(m.seen, found.list.doc.entries), func(d Descriptor) bool { return !m.alive[d.Digest] })
 	found.missing = append(without(m.own, found.list.doc.entries), repairs...)
 	m.remember(without(found.list.doc.entries, m.own), repairs)
 	return found, nil
 }
+
+func (m *merge) isGone(d Descriptor) bool { return m.gone[d.Digest] }
 
 func (m *merge) read(ctx context.Context) (look, error) {
 	start := m.clock().Now()
@@ -179,7 +185,7 @@ func (m *merge) checkAlive(ctx context.Context, dropped []Descriptor) (asked boo
 // remember keeps the newest entries of others, which a race drops, and those that it
 // dropped already.
 func (m *merge) remember(listed, repairs []Descriptor) {
-	listed = listed[max(len(listed)-maxRepairs, 0):]
+	listed = slices.DeleteFunc(listed[max(len(listed)-maxRepairs, 0):], m.isGone)
 	m.seen = append(slices.Clone(listed), repairs[:min(len(repairs), maxRepairs)]...)
 }
 
@@ -195,7 +201,7 @@ func (m *merge) put(ctx context.Context, found look) (standing time.Time, pause 
 		return time.Time{}, m.pause(), nil
 	}
 	m.slow = 0
-	raw, err := found.list.doc.with(found.missing)
+	raw, err := found.list.doc.minus(m.isGone).plus(found.missing).marshal()
 	if err != nil {
 		return time.Time{}, 0, err
 	}

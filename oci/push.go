@@ -8,39 +8,112 @@ import (
 	"net/url"
 
 	"github.com/opencontainers/go-digest"
+	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
 // uploadTries is how often an upload starts over that the registry has lost.
 const uploadTries = 3
 
-// pushBlob uploads content: one request opens the upload, one sends and ends it.
-func (r *repository) pushBlob(ctx context.Context, d Descriptor, content []byte) error {
+// pushBlob uploads content: one request opens the upload, one sends and ends it. A large
+// one that broke off goes up in chunks from then on. Where from is a repository of the
+// same registry, the registry is asked to take the blob from there first.
+func (r *repository) pushBlob(ctx context.Context, b Blob, from string) error {
 	var err error
+	chunk := int64(0) // as a whole
 	for range uploadTries {
 		var again bool
-		if again, err = r.pushBlobOnce(ctx, d, content); err == nil {
+		if again, err = r.pushBlobOnce(ctx, b, from, r.senderOf(chunk)); err == nil {
+			r.client.wrote.blobs.Add(1)
 			return nil
 		}
-		if !again || ctx.Err() != nil {
-			break
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case tooLarge(err) && chunk != smallChunk:
+			if chunk > 0 || b.Descriptor.Size <= chunkSize {
+				chunk = smallChunk
+			} else {
+				chunk = chunkSize
+			}
+		case !again:
+			return fmt.Errorf("uploading %s: %w", b.Descriptor.Digest, err)
+		case b.Descriptor.Size > chunkSize && chunk == 0:
+			chunk = chunkSize
 		}
+		from = "" // it was tried
 	}
-	return fmt.Errorf("uploading %s: %w", d.Digest, err)
+	return fmt.Errorf("uploading %s: %w", b.Descriptor.Digest, err)
 }
 
-// pushBlobOnce reports with an error whether another upload is worth a try.
-func (r *repository) pushBlobOnce(ctx context.Context, d Descriptor, content []byte) (again bool, err error) {
-	resp, err := r.want(ctx, request{method: http.MethodPost, url: r.base + "blobs/uploads/", push: true}, http.StatusAccepted)
+// tooLarge reports whether a registry, or a proxy before it, takes in no body of this size.
+func tooLarge(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Status == http.StatusRequestEntityTooLarge
+}
+
+// senderOf sends a blob in chunks of a size, or as a whole.
+func (r *repository) senderOf(chunk int64) sender {
+	if chunk == 0 {
+		return r.sendWhole
+	}
+	return func(ctx context.Context, location string, b Blob) (bool, error) {
+		return r.sendChunks(ctx, location, b, chunk)
+	}
+}
+
+// sender sends a blob to where an upload was opened. It reports with an error whether
+// another upload is worth a try.
+type sender func(ctx context.Context, location string, b Blob) (again bool, err error)
+
+func (r *repository) pushBlobOnce(ctx context.Context, b Blob, from string, send sender) (again bool, err error) {
+	location, mounted, err := r.openUpload(ctx, b.Descriptor.Digest, from)
+	if mounted { // so it says
+		if _, err := r.Stat(ctx, b.Descriptor.Digest); !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+		location, _, err = r.openUpload(ctx, b.Descriptor.Digest, "")
+	}
 	if err != nil {
 		return false, err
 	}
-	location, err := uploadLocation(resp, d.Digest)
-	resp.Body.Close()
-	if err != nil {
-		return false, err
+	return send(ctx, location, b)
+}
+
+// openUpload opens an upload, or has the registry mount the blob from another repository.
+func (r *repository) openUpload(ctx context.Context, d digest.Digest, from string) (location string, mounted bool, err error) {
+	q := request{method: http.MethodPost, url: r.base + "blobs/uploads/", push: true}
+	want := []int{http.StatusAccepted}
+	mountCtx := ctx
+	if from != "" {
+		q.url += "?" + url.Values{"mount": {d.String()}, "from": {from}}.Encode()
+		want = append(want, http.StatusCreated)
+		mountCtx = auth.AppendScopesForHost(ctx, r.host, auth.ScopeRepository(from, auth.ActionPull))
 	}
-	q := request{method: http.MethodPut, url: location, body: content, kind: "application/octet-stream", push: true}
-	resp, err = r.want(ctx, q, http.StatusCreated, http.StatusNoContent)
+	resp, err := r.want(mountCtx, q, want...)
+	if from != "" && refused(err) { // of the other repository, or of mounting at all
+		return r.openUpload(ctx, d, "")
+	}
+	if err != nil {
+		return "", false, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusCreated {
+		return "", true, nil
+	}
+	location, err = uploadLocation(resp)
+	return location, false, err
+}
+
+// refused reports whether a registry answered that it will not, which another request may
+// get around.
+func refused(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Status >= 400 && status.Status < 500 && !status.Throttled()
+}
+
+func (r *repository) sendWhole(ctx context.Context, location string, b Blob) (again bool, err error) {
+	q := request{method: http.MethodPut, url: finishing(location, b.Descriptor.Digest), body: &b, kind: "application/octet-stream", push: true}
+	resp, err := r.want(ctx, q, http.StatusCreated, http.StatusNoContent)
 	if err != nil {
 		return uploadLost(err), err
 	}
@@ -49,17 +122,19 @@ func (r *repository) pushBlobOnce(ctx context.Context, d Descriptor, content []b
 }
 
 // uploadLost reports whether the registry has forgotten an upload, as it does when an
-// answer was lost and the request repeated.
+// answer was lost and the request repeated, or whether it got other bytes than were sent.
 func uploadLost(err error) bool {
 	var status *StatusError
 	if errors.As(err, &status) {
-		return status.Status == http.StatusNotFound || status.Status == http.StatusRequestedRangeNotSatisfiable || status.Status >= 500
+		return status.Status == http.StatusNotFound || status.Status == http.StatusRequestedRangeNotSatisfiable ||
+			status.Status == http.StatusBadRequest && (status.Code == "DIGEST_INVALID" || status.Code == "SIZE_INVALID" || status.Code == "BLOB_UPLOAD_INVALID") ||
+			status.Status >= 500
 	}
-	return brokeOff(err)
+	return brokeOff(err) || tryAgain(err)
 }
 
-// uploadLocation is where the upload goes on, with the digest that ends it.
-func uploadLocation(resp *http.Response, d digest.Digest) (string, error) {
+// uploadLocation is where an upload goes on.
+func uploadLocation(resp *http.Response) (string, error) {
 	location, err := resp.Location()
 	if err != nil {
 		return "", fmt.Errorf("the registry names no upload location: %w", unwrapURL(err))
@@ -67,21 +142,36 @@ func uploadLocation(resp *http.Response, d digest.Digest) (string, error) {
 	if resp.Request.URL.Scheme == "https" && location.Scheme != "https" {
 		return "", fmt.Errorf("refusing to upload from https to %s", redact(location))
 	}
-	if location.RawQuery != "" { // kept as it is: it may be signed
-		location.RawQuery += "&"
-	}
-	location.RawQuery += "digest=" + url.QueryEscape(d.String())
 	return location.String(), nil
+}
+
+// finishing is a location with the digest that ends the upload there. Its query is kept as
+// it is: it may be signed.
+func finishing(location string, d digest.Digest) string {
+	u, err := url.Parse(location)
+	if err != nil {
+		return location // refused by whoever sends it
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "digest=" + url.QueryEscape(d.String())
+	return u.String()
 }
 
 // putManifest puts a manifest under a digest or tag. subjectDone reports that the
 // registry itself keeps the list of referrers of the manifest's subject.
 func (r *repository) putManifest(ctx context.Context, target string, d Descriptor, raw []byte, header http.Header) (subjectDone bool, err error) {
-	q := request{method: http.MethodPut, url: r.base + "manifests/" + url.PathEscape(target), body: raw, kind: d.MediaType, header: header, push: true}
+	body := BytesBlob(d.MediaType, raw)
+	q := request{method: http.MethodPut, url: r.base + "manifests/" + url.PathEscape(target), body: &body, kind: d.MediaType, header: header, push: true}
 	resp, err := r.want(ctx, q, http.StatusCreated, http.StatusOK, http.StatusAccepted)
 	if err != nil {
+		if !refused(err) {
+			r.client.wrote.unsure.Add(1)
+		}
 		return false, err
 	}
+	r.client.wrote.manifests.Add(1)
 	defer resp.Body.Close()
 	if got := digest.Digest(resp.Header.Get("Docker-Content-Digest")); got != "" && got != d.Digest {
 		return false, &DigestError{Want: d.Digest, Got: got, WantSize: -1}

@@ -35,6 +35,9 @@ type Reference struct {
 	// Tag and Digest are what is asked for; Digest wins where both are given.
 	Tag    string
 	Digest digest.Digest
+	// Implied says that nobody wrote Tag: it is "latest" because neither a tag nor a digest
+	// was given.
+	Implied bool
 
 	text string
 }
@@ -135,7 +138,7 @@ func parseRegistry(s string) (Reference, error) {
 		ref.Tag = t.Tag()
 	}
 	if ref.Tag == "" && ref.Digest == "" {
-		ref.Tag = "latest"
+		ref.Tag, ref.Implied = "latest", true
 	}
 	return ref, nil
 }

@@ -131,7 +131,7 @@ func (r *repository) referrersPages(ctx context.Context, subject digest.Digest) 
 	empty, left := 0, int64(MaxListing)
 	for first := true; next != ""; first = false {
 		if len(seen) == MaxReferrersPages || seen[next] || empty > maxEmptyPages {
-			return nil, fmt.Errorf("referrers of %s: the pages do not end", subject)
+			return nil, fmt.Errorf("referrers of %s: %s", subject, pagesDoNotEnd)
 		}
 		seen[next] = true
 		var page referrersPage
@@ -154,6 +154,8 @@ func (r *repository) referrersPages(ctx context.Context, subject digest.Digest) 
 	}
 	return entries, nil
 }
+
+const pagesDoNotEnd = "the pages do not end"
 
 // notMissing hides from noSuchAPI that a page was answered 404: the pages before it
 // were not.
@@ -244,7 +246,8 @@ func (r *repository) nextPage(resp *http.Response) (string, error) {
 type fallback struct {
 	doc      listDocument
 	etag     string
-	shadowed bool // the registry answers the tag with the subject itself
+	digest   digest.Digest // of the list; empty: there is none
+	shadowed bool          // the registry answers the tag with the subject itself
 }
 
 // fallbackIndex reads the list of referrers of a registry without the API. A tag
@@ -276,5 +279,5 @@ func (r *repository) fallbackIndex(ctx context.Context, subject digest.Digest) (
 	r.mu.Lock()
 	r.listed[subject] = doc.entries
 	r.mu.Unlock()
-	return fallback{doc: doc, etag: header.Get("ETag")}, nil
+	return fallback{doc: doc, etag: header.Get("ETag"), digest: d.Digest}, nil
 }

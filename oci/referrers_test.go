@@ -235,7 +235,7 @@ func TestManyReferrers(t *testing.T) {
 			store, subject := pinned(t, newClient(t), s)
 			entries := make([]Descriptor, n)
 			for i := range n {
-				a := Artifact{Type: "application/vnd.example.a", MediaType: "text/plain", Content: []byte(fmt.Sprint(i)), Annotations: map[string]string{"n": fmt.Sprint(i)}}
+				a := Artifact{Type: "application/vnd.example.a", Layer: BytesBlob("text/plain", []byte(fmt.Sprint(i))), Annotations: map[string]string{"n": fmt.Sprint(i)}}
 				d, raw, err := a.pack(subject.Descriptor())
 				if err != nil {
 					t.Fatal(err)
@@ -245,7 +245,7 @@ func TestManyReferrers(t *testing.T) {
 					if i == 0 {
 						testkit.PushBlob(t, s, "team/app", emptyJSON)
 					}
-					testkit.PushBlob(t, s, "team/app", a.Content)
+					testkit.PushBlob(t, s, "team/app", []byte(fmt.Sprint(i)))
 				}
 				testkit.PushManifest(t, s, "team/app", d.Digest.String(), d.MediaType, raw)
 			}

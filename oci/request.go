@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,10 +21,11 @@ type request struct {
 	method string
 	url    string // absolute
 	accept string
-	body   []byte
+	body   *Blob
 	kind   string // Content-Type of body
 	header http.Header
 	push   bool // asks for a token that may write
+	remove bool // asks for a token that may delete
 }
 
 // do sends a request and returns any answer of the registry, also an error status.
@@ -46,14 +46,20 @@ func (r *repository) send(ctx context.Context, q request) (*http.Response, error
 	if q.push {
 		actions = append(actions, auth.ActionPush)
 	}
-	ctx = auth.AppendScopesForHost(ctx, r.host, auth.ScopeRepository(r.path, actions...))
-	var body io.Reader
-	if q.body != nil {
-		body = bytes.NewReader(q.body)
+	if q.remove {
+		actions = append(actions, auth.ActionDelete)
 	}
-	req, err := http.NewRequestWithContext(ctx, q.method, q.url, body)
+	ctx = auth.AppendScopesForHost(ctx, r.host, auth.ScopeRepository(r.path, actions...))
+	ctx = countTries(ctx)
+	req, err := http.NewRequestWithContext(ctx, q.method, q.url, http.NoBody)
 	if err != nil {
 		return nil, err
+	}
+	if q.body != nil && q.body.Descriptor.Size > 0 {
+		if req.Body, err = q.body.Open(); err != nil {
+			return nil, err
+		}
+		req.GetBody, req.ContentLength = q.body.Open, q.body.Descriptor.Size
 	}
 	for name, values := range q.header {
 		req.Header[name] = values
@@ -88,7 +94,7 @@ func (r *repository) failed(req *http.Request, err error) error {
 	case req.Context().Err() != nil && !errors.Is(context.Cause(req.Context()), errIdle):
 		return fmt.Errorf("%s %s: %w", req.Method, redact(req.URL), req.Context().Err())
 	case errors.As(err, &token): // of the token endpoint
-		e := &StatusError{Method: token.Method, URL: redact(token.URL), Status: token.StatusCode}
+		e := &StatusError{Method: token.Method, URL: redact(token.URL), Status: token.StatusCode, Tries: tries(req.Context())}
 		if len(token.Errors) > 0 {
 			e.Code, e.Message = printable(token.Errors[0].Code), printable(token.Errors[0].Message)
 		}
@@ -97,7 +103,7 @@ func (r *repository) failed(req *http.Request, err error) error {
 		return &StatusError{Method: req.Method, URL: redact(req.URL), Status: http.StatusUnauthorized,
 			Message: "the registry wants credentials, and there are none for it"}
 	}
-	return &RequestError{Method: req.Method, URL: redact(req.URL), Err: unwrapURL(err)}
+	return &RequestError{Method: req.Method, URL: redact(req.URL), Err: unwrapURL(err), Tries: tries(req.Context())}
 }
 
 func noRedirects(c *http.Client) *http.Client {
@@ -131,7 +137,7 @@ func (r *repository) want(ctx context.Context, q request, want ...int) (*http.Re
 }
 
 func statusError(resp *http.Response) error {
-	e := &StatusError{Method: resp.Request.Method, URL: redact(resp.Request.URL), Status: resp.StatusCode}
+	e := &StatusError{Method: resp.Request.Method, URL: redact(resp.Request.URL), Status: resp.StatusCode, Tries: tries(resp.Request.Context())}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	var doc struct {
 		Errors []struct{ Code, Message string } `json:"errors"`

@@ -21,6 +21,9 @@ type Store interface {
 	// Referrers lists what is attached to a digest, to the end. An empty list means
 	// that nothing is attached; whatever could not be found out is an error.
 	Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error)
+	// Stat finds out whether a blob is there, and its size, without reading it. Errors
+	// wrap [ErrNotFound] where it is not.
+	Stat(ctx context.Context, blob digest.Digest) (Descriptor, error)
 	// Attach pushes artifacts as referrers of subjects and returns their manifests'
 	// descriptors in the same order. It returns only when each is listed by
 	// Referrers and cannot be lost to another Attach (see [SettleTime]). Attach is

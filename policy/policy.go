@@ -48,15 +48,16 @@ type family struct {
 	exact    []string
 	prefixes []string // URI prefixes behind which a version stands
 	platform bool     // describes one platform: evidence on an index does not do
+	document string   // media type of its predicates where they are documents of their own
 }
 
 var families = []family{
 	{name: Signature, exact: []string{"https://sigstore.dev/cosign/sign/v1"}},
-	{name: "spdx", aliases: []string{"spdxjson"}, platform: true,
+	{name: "spdx", aliases: []string{"spdxjson"}, platform: true, document: "application/spdx+json",
 		exact: []string{"https://spdx.dev/Document"}, prefixes: []string{"https://spdx.dev/Document/"}},
-	{name: "cyclonedx", platform: true,
+	{name: "cyclonedx", platform: true, document: "application/vnd.cyclonedx+json",
 		exact: []string{"https://cyclonedx.org/bom"}, prefixes: []string{"https://cyclonedx.org/bom/"}},
-	{name: "syft", platform: true, exact: []string{"https://syft.dev/bom"}},
+	{name: "syft", platform: true, document: "application/vnd.syft+json", exact: []string{"https://syft.dev/bom"}},
 	{name: "slsaprovenance", aliases: []string{"slsaprovenance1", "slsaprovenance02"},
 		exact: []string{"https://slsa.dev/provenance/v1", "https://slsa.dev/provenance/v0.2", "https://slsa.dev/provenance/v0.1"}},
 	{name: "vuln", platform: true, exact: []string{
@@ -66,6 +67,7 @@ var families = []family{
 	{name: "vsa", exact: []string{"https://slsa.dev/verification_summary/v1"}},
 	{name: "test-result", exact: []string{"https://in-toto.io/attestation/test-result/v0.1"}},
 	{name: "link", exact: []string{"https://in-toto.io/Link/v1", "https://in-toto.io/attestation/link/v0.3"}},
+	{name: "reference", exact: []string{"https://in-toto.io/attestation/reference/v0.1"}},
 }
 
 // Names lists the words that [ParseType] knows besides URIs.
@@ -117,6 +119,28 @@ func (t Type) Matches(predicateType string) bool {
 		}
 	}
 	return t.name == predicateType
+}
+
+// DocumentType is the media type that predicates of this type have as documents of their
+// own, which statements can refer to; empty where they cannot.
+func (t Type) DocumentType() string {
+	for _, f := range families {
+		if f.name == t.name || f.has(t.name) {
+			return f.document
+		}
+	}
+	return ""
+}
+
+// DocumentOf is the predicate type URI that documents of a media type go by; empty for
+// media types that are none of [Type.DocumentType].
+func DocumentOf(mediaType string) (predicateType string) {
+	for _, f := range families {
+		if f.document != "" && f.document == mediaType {
+			return f.exact[0]
+		}
+	}
+	return ""
 }
 
 // DescribesPlatform reports whether evidence of this type describes one platform,

@@ -3,6 +3,7 @@ package sign
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -19,7 +20,7 @@ import (
 
 const serviceLog = "transparency log"
 
-// maxLogged is the largest envelope that is sent to a log of Rekor's first version,
+// maxLogged is the largest payload, in base64, that is sent to a log of Rekor's first version,
 // which takes payloads and refuses large ones.
 const maxLogged = 4 << 20
 
@@ -115,10 +116,10 @@ func proposal(b *bundle.Bundle, by signerKey) ([]byte, error) {
 			"signature": map[string]any{"content": b.SignatureBytes(), "publicKey": map[string]any{"content": by.pem()}},
 			"data":      map[string]any{"hash": map[string]any{"algorithm": algorithm, "value": hex.EncodeToString(digest)}}}})
 	}
-	envelope := b.Envelope.AppendJSON(nil)
-	if len(envelope) > maxLogged {
-		return nil, fmt.Errorf("%w: %d bytes", ErrTooLargeToLog, len(envelope))
+	if n := base64.StdEncoding.EncodedLen(len(b.Envelope.Payload)); n > maxLogged {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTooLargeToLog, n)
 	}
+	envelope := b.Envelope.AppendJSON(nil)
 	return json.Marshal(map[string]any{"kind": "dsse", "apiVersion": "0.0.1", "spec": map[string]any{
 		"proposedContent": map[string]any{"envelope": string(envelope), "verifiers": [][]byte{by.pem()}}}})
 }

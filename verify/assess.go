@@ -34,13 +34,14 @@ func (f Form) legacy() bool { return f != FormBundle }
 // Piece is one piece of evidence as it was read: bytes that match the digest they
 // were asked by, and nothing else known of them.
 type Piece struct {
-	Digest  digest.Digest // of the manifest that names it, or of its own bytes
-	Form    Form
-	Source  string // where it was found, for people
+	Digest digest.Digest // of the manifest that names it, or of its own bytes
+	Form   Form
+	Source string // where it was found, for people
+	// Bundle is what a Sigstore bundle holds, which is parsed as it arrives: its text is
+	// not kept.
+	Bundle *bundle.Bundle
+	// Content are the bytes of a piece in one of the older forms.
 	Content []byte
-	// Spent says that nobody needs Content after it was assessed, so that it may be
-	// written over: a large statement then needs half of the memory.
-	Spent bool
 	// Signature and LogBundle are what a legacy ".sig" layer carries beside its
 	// payload, decoded from base64 and as JSON.
 	Signature []byte
@@ -48,9 +49,18 @@ type Piece struct {
 	// Certificate, Chain and Timestamp are what a layer of either older form carries of
 	// a keyless signature: PEM, PEM and JSON.
 	Certificate, Chain, Timestamp []byte
-	// Defect is what is wrong with the manifest around it, so that Content was not
-	// read.
+	// Defect is what is wrong with its form, or with the manifest around it.
 	Defect error
+
+	stored func(context.Context) (io.ReadCloser, error)
+}
+
+// Open reads a piece as it is stored, from its beginning.
+func (p Piece) Open(ctx context.Context) (io.ReadCloser, error) {
+	if p.stored == nil {
+		return io.NopCloser(bytes.NewReader(p.Content)), nil
+	}
+	return p.stored(ctx)
 }
 
 // assessor holds what every piece of evidence is judged against.
@@ -65,7 +75,10 @@ type assessor struct {
 	now      time.Time
 
 	inspecting sync.Mutex
-	inspect    func(Verified, []byte)
+	inspect    func(e Verified, predicateType string, predicate []byte)
+	// wanted are types of SBOMs that references are followed for, besides those that the
+	// policy asks for.
+	wanted []policy.Type
 }
 
 // assessment is what is known of a piece once it is assessed. Its content is not
@@ -73,7 +86,9 @@ type assessor struct {
 type assessment struct {
 	report        EvidenceReport
 	predicateType string // what the payload says; empty if it says nothing readable
-	accepted      bool   // every check passed
+	refers        *Referral
+	document      *Document // that it refers to, once it was read and found to be what it is called
+	accepted      bool      // every check passed
 	signer        Signer
 	repository    string
 	payload       digest.Digest // of what was signed
@@ -193,14 +208,7 @@ func (s *assessor) open(a *assessment, p Piece) (signed, error) {
 	if p.Form.legacy() {
 		return s.openLegacy(a, p)
 	}
-	parse := bundle.Parse
-	if p.Spent {
-		parse = bundle.ParseInPlace
-	}
-	b, err := parse(p.Content)
-	if err != nil {
-		return signed{}, err
-	}
+	b := p.Bundle
 	evidence := signed{certificates: b.Certificates, logEntries: b.LogEntries, timestamps: b.Timestamps}
 	if b.KeyHint != nil {
 		evidence.hint = *b.KeyHint
@@ -218,7 +226,7 @@ func (s *assessor) openEnvelope(a *assessment, e *bundle.Envelope, evidence sign
 	evidence.payload = e.Payload
 	evidence.payloadType = &e.PayloadType
 	if statement, err := bundle.ParseStatement(e.Payload); err == nil {
-		a.predicateType = statement.PredicateType
+		a.predicateType, a.refers = statement.PredicateType, Refers(statement)
 	}
 	return evidence, nil
 }

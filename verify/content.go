@@ -56,9 +56,9 @@ func (c *content) failure() string {
 // the piece.
 func (s *assessor) judgeContents(ctx context.Context, a *assessment, payload []byte) {
 	if s.inspect != nil && payload != nil {
-		s.inspecting.Lock()
-		s.inspect(a.verified(&dossier{on: a.report.On, platform: a.report.Platform}, ""), payload)
-		s.inspecting.Unlock()
+		if statement, err := bundle.ParseStatement(payload); err == nil {
+			s.show(a, statement.PredicateType, statement.Predicate)
+		}
 	}
 	for i := range s.policy.Requirements {
 		r := &s.policy.Requirements[i]
@@ -69,15 +69,60 @@ func (s *assessor) judgeContents(ctx context.Context, a *assessment, payload []b
 			continue
 		}
 		c := &content{ok: true}
-		s.judgeContent(ctx, c, a, r, payload)
-		if a.contents == nil {
-			a.contents = map[int]*content{}
-		}
-		a.contents[i] = c
+		s.judgeContent(ctx, c, a, r, &said{payload: payload})
+		a.note(i, c)
 	}
 }
 
-func (s *assessor) judgeContent(ctx context.Context, c *content, a *assessment, r *policy.Requirement, payload []byte) {
+// note keeps what a requirement makes of the piece.
+func (a *assessment) note(requirement int, c *content) {
+	if a.contents == nil {
+		a.contents = map[int]*content{}
+	}
+	a.contents[requirement] = c
+}
+
+// show lets whoever asked to see it have a look at what a piece says.
+func (s *assessor) show(a *assessment, predicateType string, predicate []byte) {
+	if s.inspect == nil {
+		return
+	}
+	s.inspecting.Lock()
+	defer s.inspecting.Unlock()
+	s.inspect(a.verified(&dossier{on: a.report.On, platform: a.report.Platform}, ""), predicateType, predicate)
+}
+
+// said is what a piece says: in the statement that was signed, or in a document that this
+// refers to.
+type said struct {
+	payload       []byte // the statement; nil for a document
+	predicateType string
+	predicate     []byte
+}
+
+// read takes the statement apart, if there is one.
+func (s *said) read() error {
+	if s.predicate != nil {
+		return nil
+	}
+	statement, err := bundle.ParseStatement(s.payload)
+	if err != nil {
+		return fmt.Errorf("it is no statement, and has no content that could be judged: %w", err)
+	}
+	s.predicateType, s.predicate = statement.PredicateType, statement.Predicate
+	return nil
+}
+
+// statement is the statement, or the one that would hold the document.
+func (s *said) statement(a *assessment) ([]byte, error) {
+	if s.payload != nil {
+		return s.payload, nil
+	}
+	on := bundle.Subject{Name: a.named, Digest: map[string]string{a.report.On.Algorithm().String(): a.report.On.Encoded()}}
+	return bundle.AppendStatement(nil, on, s.predicateType, s.predicate)
+}
+
+func (s *assessor) judgeContent(ctx context.Context, c *content, a *assessment, r *policy.Requirement, what *said) {
 	if !checkBy(c, a, r) {
 		return
 	}
@@ -94,21 +139,20 @@ func (s *assessor) judgeContent(ctx context.Context, c *content, a *assessment, 
 	if len(r.Conditions) == 0 && r.SBOM == nil && r.Provenance == nil && r.Vulnerabilities == nil && r.Verdict == nil {
 		return
 	}
-	statement, err := bundle.ParseStatement(payload)
-	if err != nil {
-		c.check(CheckStatement, "", fmt.Errorf("it is no statement, and has no content that could be judged: %w", err))
+	if err := what.read(); err != nil {
+		c.check(CheckStatement, "", err)
 		return
 	}
-	s.checkConditions(ctx, c, r, statement, payload)
+	s.checkConditions(ctx, c, a, r, what)
 	switch {
 	case r.SBOM != nil:
-		checkSBOM(c, r.SBOM, statement.Predicate)
+		checkSBOM(c, r.SBOM, what.predicate)
 	case r.Provenance != nil:
-		checkProvenance(c, r.Provenance, a, statement)
+		checkProvenance(c, r.Provenance, a, what)
 	case r.Vulnerabilities != nil:
-		s.checkScan(c, r, a, statement)
+		s.checkScan(c, r, a, what)
 	case r.Verdict != nil:
-		s.checkVerdict(c, r, a, statement.Predicate)
+		s.checkVerdict(c, r, a, what.predicate)
 	}
 }
 
@@ -151,15 +195,19 @@ func tooOld(t time.Time, most time.Duration, now time.Time) error {
 // apart, it needs many times that.
 const maxConditionInput = 64 << 20
 
-func (s *assessor) checkConditions(ctx context.Context, c *content, r *policy.Requirement, statement *bundle.Statement, payload []byte) {
+func (s *assessor) checkConditions(ctx context.Context, c *content, a *assessment, r *policy.Requirement, what *said) {
 	if len(r.Conditions) == 0 {
 		return
 	}
-	if len(payload) > maxConditionInput {
-		c.check(CheckCondition, r.Conditions[0].String(), fmt.Errorf("the statement has %d bytes, more than conditions can be asked about", len(payload)))
+	if n := max(len(what.payload), len(what.predicate)); n > maxConditionInput {
+		c.check(CheckCondition, r.Conditions[0].String(), fmt.Errorf("the statement has %d bytes, more than conditions can be asked about", n))
 		return
 	}
-	facts, err := policy.NewFacts(payload, statement.PredicateType, s.now)
+	var facts policy.Facts
+	statement, err := what.statement(a)
+	if err == nil {
+		facts, err = policy.NewFacts(statement, what.predicateType, s.now)
+	}
 	for _, condition := range r.Conditions {
 		if err == nil {
 			c.check(CheckCondition, condition.String(), condition.Holds(ctx, facts))

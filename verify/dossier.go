@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -92,7 +93,7 @@ func (d *dossier) readAll(ctx context.Context, source int, candidates []Candidat
 				d.miss(fmt.Sprintf("%d more pieces of evidence", len(list)), fmt.Errorf("more than the limit of %d", d.limits.Pieces))
 				return false, nil
 			}
-			batch := list[:min(len(list), d.limits.Parallel)]
+			batch := list[:d.batch(list, r.types)]
 			list = list[len(batch):]
 			if err := d.readBatch(ctx, batch); err != nil {
 				return false, err
@@ -105,20 +106,29 @@ func (d *dossier) readAll(ctx context.Context, source int, candidates []Candidat
 	return false, nil
 }
 
-// split puts first what is labelled as evidence of one of the types.
+// split puts first what may be evidence of one of the types by its label, the likeliest
+// before the others.
 func split(candidates []Candidate, types []policy.Type) (first, rest []Candidate) {
 	for _, c := range candidates {
-		wanted := c.Likely && c.Hint == ""
-		for _, t := range types {
-			wanted = wanted || c.Likely && t.Matches(c.Hint)
-		}
-		if wanted {
+		if c.Rank(types) < rankUnlikely {
 			first = append(first, c)
 		} else {
 			rest = append(rest, c)
 		}
 	}
+	slices.SortStableFunc(first, func(a, b Candidate) int { return cmp.Compare(a.Rank(types), b.Rank(types)) })
 	return first, rest
+}
+
+// batch is how many candidates are read at once: none beside likelier ones, which may be
+// enough.
+func (d *dossier) batch(list []Candidate, types []policy.Type) int {
+	for i, c := range list {
+		if i == d.limits.Parallel || c.Rank(types) != list[0].Rank(types) {
+			return i
+		}
+	}
+	return len(list)
 }
 
 func (d *dossier) readBatch(ctx context.Context, batch []Candidate) error {
@@ -129,6 +139,9 @@ func (d *dossier) readBatch(ctx context.Context, batch []Candidate) error {
 			err := c.Read(ctx, d.limits.PieceBytes, func(p Piece) {
 				results[i] = append(results[i], d.assess(ctx, c, p))
 			})
+			for n := range results[i] {
+				d.follow(ctx, c, &results[i][n])
+			}
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -166,6 +179,14 @@ func (d *dossier) miss(what string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unread = append(d.unread, Unread{On: d.on, What: what, Cause: describeUnread(err), reason: err})
+}
+
+// missDocument notes that what a statement refers to could not be read.
+func (d *dossier) missDocument(r *Referral, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	what := "the SBOM " + r.Digest.String() + ", which evidence refers to"
+	d.unread = append(d.unread, Unread{On: d.on, What: what, Cause: describeUnread(err), reason: err, document: true})
 }
 
 func (d *dossier) others() string {

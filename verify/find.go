@@ -2,7 +2,9 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -17,16 +19,29 @@ import (
 // requirements of p are not asked. It is for those who are about to add evidence and want
 // to know what is there already: where enough never said yes and something could not be
 // read, the error wraps [ErrInconclusive]. What is labelled as one of types is read
-// first.
+// first. SBOMs that statements refer to are not looked at.
 func Find(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, types []policy.Type, enough func([]Verified) bool) ([]Verified, error) {
+	return find(ctx, subject, sources, root, p, types, nil, enough)
+}
+
+// FindDocuments is [Find] for those who take an SBOM for the same whether a statement holds
+// it or refers to it: those of types are read, too. One that is not there any more does not
+// count; one that could not be read is something unread.
+func FindDocuments(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, types []policy.Type, enough func([]Verified) bool) ([]Verified, error) {
+	return find(ctx, subject, sources, root, p, types, types, enough)
+}
+
+func find(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, types, documents []policy.Type, enough func([]Verified) bool) ([]Verified, error) {
 	d := &dossier{
 		on: subject.Digest(), sources: sources, limits: Limits{}.withDefaults(),
-		assessor: &assessor{root: root, policy: p, subject: subject, now: time.Now()},
+		assessor: &assessor{root: root, policy: p, subject: subject, now: time.Now(), wanted: documents},
 	}
 	if err := d.complete(ctx, reading{types, func() bool { return enough(d.all()) }}); err != nil {
 		return nil, err
 	}
 	found := d.all()
+	// A document that is gone is to be attached again, and no reason to add nothing.
+	d.unread = slices.DeleteFunc(d.unread, func(u Unread) bool { return u.document && errors.Is(u.reason, oci.ErrNotFound) })
 	if len(d.unread) > 0 && !enough(found) {
 		return nil, fmt.Errorf("%w: what is attached to %s: could not read %s: %w", ErrInconclusive, subject, d.unread[0].What, d.unread[0].reason)
 	}
@@ -65,7 +80,7 @@ func (d *dossier) all() []Verified {
 
 func (a *assessment) verified(d *dossier, requirement string) Verified {
 	return Verified{Requirement: requirement, On: d.on, Platform: d.platform, PredicateType: a.predicateType,
-		Evidence: a.report.Digest, Payload: a.payload, Form: a.report.Form, Signer: a.signer, Repository: a.repository}
+		Evidence: a.report.Digest, Payload: a.payload, Form: a.report.Form, Signer: a.signer, Repository: a.repository, Document: a.document, Refers: a.refers, Bounded: a.bounded}
 }
 
 // payloadDigest identifies what was signed.

@@ -242,9 +242,9 @@ func commitOf(digests map[string]string) string {
 
 // checkProvenance goes through the steps of SLSA 1.2 that come behind the signature: the
 // builder and its level, the source, the build type, the external parameters.
-func checkProvenance(c *content, rule *policy.Provenance, a *assessment, statement *bundle.Statement) {
-	b, err := ParseBuild(statement.PredicateType, statement.Predicate)
-	if !c.check(CheckProvenance, statement.PredicateType, err) {
+func checkProvenance(c *content, rule *policy.Provenance, a *assessment, what *said) {
+	b, err := ParseBuild(what.predicateType, what.predicate)
+	if !c.check(CheckProvenance, what.predicateType, err) {
 		return
 	}
 	c.checkBuilder(rule, a, b)

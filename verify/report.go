@@ -46,6 +46,7 @@ const (
 	CheckDistinct        = "different signers"   // as many as are asked for
 	CheckAge             = "age"                 // by trusted time
 	CheckCondition       = "condition"           // an expression holds
+	CheckDocument        = "document"            // the SBOM that a statement refers to is one
 	CheckSBOM            = "sbom"                // it can be read
 	CheckMinimumElements = "minimum elements"    // an SBOM has those of a standard
 	CheckPackages        = "packages"            // none that is banned
@@ -122,6 +123,8 @@ type EvidenceReport struct {
 	// Claimed is who the certificate says it is of, by nobody's word but its own.
 	Claimed *Signer `json:"claimed,omitempty"`
 	Facts   []Fact  `json:"facts"`
+	// Document is the SBOM that it refers to, where that was read.
+	Document *Document `json:"document,omitempty"`
 	// Signer is who signed it, where that was verified. That alone makes nothing count.
 	Signer *Signer `json:"signer,omitempty"`
 	// Counts says that every check of its own passed, and Reason why not.
@@ -136,6 +139,8 @@ type Unread struct {
 	What   string        `json:"what"`
 	Cause  string        `json:"cause"`
 	reason error
+
+	document bool // that a statement refers to
 }
 
 // Result is what was verified: one entry for each requirement and each digest that
@@ -167,6 +172,14 @@ type Verified struct {
 	Signer        Signer        `json:"signer"`
 	Repository    string        `json:"repository,omitempty"` // as the signed statement names it
 	Level         int           `json:"buildLevel,omitempty"` // of the SLSA build track, by the policy
+	Document      *Document     `json:"document,omitempty"`   // the SBOM that it refers to
+
+	// Refers is what its statement says that it refers to; nil if to no SBOM.
+	Refers *Referral `json:"-"`
+	// Bounded says that Signer.When is close to when it was signed, because the certificate
+	// lived no longer. Of what a key signed it is an upper bound: anybody can have an old
+	// signature stamped again.
+	Bounded bool `json:"-"`
 }
 
 // Signer is who signed: a trusted key, or the identity in a certificate.

@@ -186,7 +186,7 @@ func TestRules(t *testing.T) {
 // attachContent attaches any bytes as if they were a bundle.
 func (w *world) attachContent(to oci.Subject, content []byte, label string) {
 	w.t.Helper()
-	artifact := oci.Artifact{Type: bundle.MediaType, MediaType: bundle.MediaType, Content: content,
+	artifact := oci.Artifact{Type: bundle.MediaType, Layer: oci.BytesBlob(bundle.MediaType, content),
 		Annotations: map[string]string{"dev.sigstore.bundle.predicateType": label}}
 	_, err := w.store.Attach(context.Background(), []oci.Attachment{{Subject: to, Artifact: artifact}})
 	w.must(err)

@@ -149,7 +149,7 @@ func (s *standing) weighSBOMs(d *dossier, requirement int, good []*assessment) [
 func (d *dossier) replaced(old *assessment, requirement int) bool {
 	for i := range d.assessed {
 		a := &d.assessed[i]
-		same := a.contents[requirement] != nil && a.predicateType == old.predicateType && samePerson(a, old)
+		same := a.contents[requirement] != nil && a.saying() == old.saying() && samePerson(a, old)
 		if same && a.bounded && !old.signer.When().IsZero() && a.signer.When().After(old.signer.When()) {
 			return true
 		}

@@ -273,9 +273,9 @@ func worseSeverity(a, b string) string {
 
 // checkScan reads a vulnerability result and how old it is: by its own word, and by
 // trusted time where there is one, whichever is older.
-func (s *assessor) checkScan(c *content, r *policy.Requirement, a *assessment, statement *bundle.Statement) {
-	read, err := parseScan(statement.PredicateType, statement.Predicate)
-	if !c.check(CheckScan, statement.PredicateType, err) {
+func (s *assessor) checkScan(c *content, r *policy.Requirement, a *assessment, what *said) {
+	read, err := parseScan(what.predicateType, what.predicate)
+	if !c.check(CheckScan, what.predicateType, err) {
 		c.banned = "a result that counts cannot be read"
 		return
 	}

@@ -1,19 +1,21 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sort"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/policy"
 )
 
 // Source is a place where evidence is found.
@@ -33,22 +35,39 @@ type Candidate struct {
 	// Name tells people which one it is.
 	Name string
 	// Read gives each piece of evidence in it to emit, one after the other; none if
-	// it is something else. A piece larger than limit bytes is an error.
+	// it is something else. A piece larger than limit bytes is an error. What emit does not
+	// keep of a piece is gone when it returns.
 	Read func(ctx context.Context, limit int64, emit func(Piece)) error
+
+	documents documents // where documents are that it refers to; nil: nowhere of its own
 }
+
+// Rank says how soon a candidate is to be read where evidence of some types is wanted, 0
+// first: what is labelled as one of them, what is labelled as referring to documents if one
+// of the types can be had so, what has no label, and everything else.
+func (c Candidate) Rank(types []policy.Type) int {
+	wanted := func(t policy.Type) bool { return t.Matches(c.Hint) }
+	switch {
+	case c.Likely && slices.ContainsFunc(types, wanted):
+		return 0
+	case c.Likely && c.Hint == bundle.PredicateReference && slices.ContainsFunc(types, func(t policy.Type) bool { return t.DocumentType() != "" }):
+		return 1
+	case c.Likely && c.Hint == "":
+		return rankUnlabelled
+	}
+	return rankUnlikely
+}
+
+// Ranks of what no label says to be wanted.
+const (
+	rankUnlabelled = 2
+	rankUnlikely   = 3
+)
 
 // Attached finds the Sigstore bundles that are attached to a digest as referrers.
 func Attached(store oci.Store) Source { return attached{store} }
 
 type attached struct{ store oci.Store }
-
-// memory bounds the bytes of evidence that this process holds at once, whatever the
-// number of subjects and sources.
-var memory = semaphore.NewWeighted(memoryBudget)
-
-// memoryBudget is how many bytes of evidence are held at once, unless a single piece
-// is larger.
-const memoryBudget = 8 << 20
 
 const annotationPredicateType = "dev.sigstore.bundle.predicateType"
 
@@ -63,16 +82,23 @@ func (s attached) Candidates(ctx context.Context, on digest.Digest) ([]Candidate
 	})
 	out := make([]Candidate, len(referrers))
 	for i, d := range referrers {
-		out[i] = Candidate{
-			Hint: d.Annotations[annotationPredicateType], Likely: likely(d),
-			Name: d.Digest.String(),
-			Read: func(ctx context.Context, limit int64, emit func(Piece)) error {
-				return s.read(ctx, d, limit, emit)
-			},
-		}
+		out[i] = s.candidate(d)
 	}
 	return out, nil
 }
+
+func (s attached) candidate(d oci.Descriptor) Candidate {
+	return Candidate{
+		Hint: d.Annotations[annotationPredicateType], Likely: likely(d),
+		Name: d.Digest.String(), documents: s.store,
+		Read: func(ctx context.Context, limit int64, emit func(Piece)) error {
+			return s.read(ctx, d, limit, emit)
+		},
+	}
+}
+
+// Referrer is the one piece of evidence that a listing of referrers calls d.
+func Referrer(store oci.Store, d oci.Descriptor) Candidate { return attached{store}.candidate(d) }
 
 func created(d oci.Descriptor) string { return d.Annotations["org.opencontainers.image.created"] }
 
@@ -108,7 +134,17 @@ func (s attached) read(ctx context.Context, d oci.Descriptor, limit int64, emit 
 		emit(piece)
 		return nil
 	}
-	return readPiece(ctx, s.store, m.Layers[i], piece, limit, emit)
+	piece.stored = func(ctx context.Context) (io.ReadCloser, error) { return s.store.Fetch(ctx, m.Layers[i]) }
+	return withinMemory(ctx, m.Layers[i].Size, func() error {
+		err := readChecked(ctx, s.store, m.Layers[i], limit, func(in io.Reader) error {
+			piece.Bundle, err = bundle.Read(in, m.Layers[i].Size)
+			return err
+		})
+		if err = piece.judge(err); err == nil {
+			emit(piece)
+		}
+		return err
+	})
 }
 
 // readManifest reads the manifest that a listing names. The listing's media type is a
@@ -121,19 +157,13 @@ func readManifest(ctx context.Context, f oci.Fetcher, d oci.Descriptor) (*oci.Ma
 	return oci.ParseManifest("", raw)
 }
 
-// readPiece fetches the content of a piece within the memory budget and emits it.
-func readPiece(ctx context.Context, f oci.Fetcher, d oci.Descriptor, piece Piece, limit int64, emit func(Piece)) (err error) {
-	weight := min(d.Size, memoryBudget)
-	if err := memory.Acquire(ctx, weight); err != nil {
-		return err
+// judge notes an error about the form of a bundle, and passes on every other one: that the
+// bundle could not be read.
+func (p *Piece) judge(err error) error {
+	if errors.Is(err, bundle.ErrFormat) || errors.Is(err, bundle.ErrJSON) {
+		p.Defect, err = err, nil
 	}
-	defer memory.Release(weight)
-	if piece.Content, err = oci.FetchAll(ctx, f, d, limit); err != nil {
-		return err
-	}
-	piece.Spent = true
-	emit(piece)
-	return nil
+	return err
 }
 
 // Legacy finds the evidence that cosign before version 3 keeps under the tags
@@ -159,7 +189,7 @@ func (s legacy) Candidates(_ context.Context, on digest.Digest) ([]Candidate, er
 	var out []Candidate
 	for _, suffix := range []string{".sig", ".att"} {
 		tag := oci.FallbackTag(on) + suffix
-		c := Candidate{Likely: true, Name: "tag " + tag,
+		c := Candidate{Likely: true, Name: "tag " + tag, documents: s.store,
 			Read: func(ctx context.Context, limit int64, emit func(Piece)) error {
 				return s.read(ctx, tag, limit, emit)
 			}}
@@ -203,30 +233,99 @@ func readLayers(ctx context.Context, f oci.Fetcher, layers []oci.Descriptor, as 
 		default:
 			continue
 		}
-		if err := readPiece(ctx, f, layer, piece, limit, emit); err != nil {
+		if err := readLayer(ctx, f, layer, piece, limit, emit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Bundles is evidence in files: each content is one Sigstore bundle. names tell
-// people where each comes from.
-func Bundles(names []string, contents [][]byte) Source { return files{names, contents} }
-
-type files struct {
-	names    []string
-	contents [][]byte
+// readLayer fetches the content of a piece in one of the older forms.
+func readLayer(ctx context.Context, f oci.Fetcher, d oci.Descriptor, piece Piece, limit int64, emit func(Piece)) error {
+	return withinMemory(ctx, d.Size, func() (err error) {
+		if piece.Content, err = fetchWhole(ctx, f, d, limit); err == nil {
+			emit(piece)
+		}
+		return err
+	})
 }
 
+// File is a Sigstore bundle that can be read as often as it is needed.
+type File struct {
+	Name string // tells people where it comes from
+	Size int64  // in bytes, as far as it is known
+	Open func() (io.ReadCloser, error)
+}
+
+// Files is evidence in files.
+func Files(list []File) Source { return files(list) }
+
+// Bundles is evidence at hand: each content is one Sigstore bundle. names tell people where
+// each comes from.
+func Bundles(names []string, contents [][]byte) Source {
+	list := make(files, len(contents))
+	for i, content := range contents {
+		list[i] = File{names[i], int64(len(content)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }}
+	}
+	return list
+}
+
+type files []File
+
 func (s files) Candidates(context.Context, digest.Digest) ([]Candidate, error) {
-	out := make([]Candidate, len(s.contents))
-	for i, content := range s.contents {
-		piece := Piece{Digest: digest.FromBytes(content), Form: FormBundle, Source: s.names[i], Content: content}
-		out[i] = Candidate{Likely: true, Name: s.names[i],
-			Read: func(_ context.Context, _ int64, emit func(Piece)) error { emit(piece); return nil }}
+	out := make([]Candidate, len(s))
+	for i, file := range s {
+		out[i] = Candidate{Likely: true, Name: file.Name,
+			Read: func(ctx context.Context, _ int64, emit func(Piece)) error {
+				return withinMemory(ctx, file.Size, func() error { return file.read(emit) })
+			}}
 	}
 	return out, nil
+}
+
+func (f File) read(emit func(Piece)) error {
+	in, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	piece := Piece{Form: FormBundle, Source: f.Name, stored: func(context.Context) (io.ReadCloser, error) { return f.Open() }}
+	digester := digest.SHA256.Digester()
+	piece.Bundle, err = bundle.Read(io.TeeReader(in, digester.Hash()), f.Size)
+	if err = piece.judge(err); err == nil {
+		piece.Digest = digester.Digest()
+		emit(piece)
+	}
+	return err
+}
+
+// Fresh is evidence that was just made: b is judged as by whoever reads its JSON form, which
+// need not be written for that.
+func Fresh(name string, b *bundle.Bundle) Source { return fresh{name, b} }
+
+type fresh struct {
+	name   string
+	bundle *bundle.Bundle
+}
+
+func (s fresh) Candidates(context.Context, digest.Digest) ([]Candidate, error) {
+	return []Candidate{{Likely: true, Name: s.name, Read: func(_ context.Context, _ int64, emit func(Piece)) error {
+		piece := Piece{Form: FormBundle, Source: s.name}
+		in, err := s.bundle.Reader()
+		if err != nil {
+			return err
+		}
+		digester := digest.SHA256.Digester()
+		if _, err := io.Copy(digester.Hash(), in); err != nil {
+			return err
+		}
+		piece.Digest = digester.Digest()
+		piece.Bundle, err = s.bundle.Reread()
+		if err = piece.judge(err); err == nil {
+			emit(piece)
+		}
+		return err
+	}}}, nil
 }
 
 // describeUnread says why a candidate could not be read, in one line.

@@ -94,7 +94,7 @@ func (d *dossier) missingSigners(requirement int, r *policy.Requirement, have []
 func (d *dossier) whyNot(requirement int, r *policy.Requirement, name string) string {
 	for i := range d.assessed {
 		a := &d.assessed[i]
-		if !r.Wants(a.predicateType) || !slices.Contains(a.names, name) {
+		if !a.wantedBy(r) || !slices.Contains(a.names, name) {
 			continue
 		}
 		if !a.accepted {
@@ -240,7 +240,7 @@ func (d *dossier) rejected(r *policy.Requirement) []assessment {
 		if a.accepted {
 			continue
 		}
-		if r.Wants(a.predicateType) || a.predicateType == "" && (a.report.ClaimedType == "" || r.Wants(a.report.ClaimedType)) {
+		if a.wantedBy(r) || a.predicateType == "" && (a.report.ClaimedType == "" || r.Wants(a.report.ClaimedType)) {
 			out = append(out, a)
 		}
 	}

@@ -54,9 +54,10 @@ type Options struct {
 	// ReadAll has every piece of evidence read, for a full report, and not only what it
 	// takes to decide.
 	ReadAll bool
-	// Inspect, if set, is given each statement whose own checks passed, while it is at
-	// hand. It is called by one goroutine at a time.
-	Inspect func(e Verified, statement []byte)
+	// Inspect, if set, is given each predicate whose own checks passed, while it is at
+	// hand, and the same for SBOMs that statements refer to. It is called by one goroutine at
+	// a time.
+	Inspect func(e Verified, predicateType string, predicate []byte)
 	Limits  Limits
 }
 

@@ -48,6 +48,8 @@ type App struct {
 	timeout   time.Duration
 	registry  oci.Options
 	trusted   *trust.Material // of this run, once it was asked for
+	writes    bool            // this command changes stores
+	wrote     *oci.Written    // what it has changed; nil before a store was opened
 }
 
 // Main runs the program as its own process and returns the exit code.
@@ -142,7 +144,7 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 	f.DurationVar(&a.timeout, "timeout", 30*time.Minute, "give up after this `long`")
 	root.SetGlobalNormalizationFunc(cosignNames)
 	root.AddCommand(a.keysCommand(), a.sbomCommand(), a.diffCommand(), a.signCommand(), a.attestCommand(), a.releaseCommand(),
-		a.verifyCommand(), a.policyCommand(), a.reportCommand(), a.treeCommand(), a.showCommand(), a.trustCommand(), a.sandboxCommand(), a.versionCommand())
+		a.verifyCommand(), a.policyCommand(), a.reportCommand(), a.treeCommand(), a.showCommand(), a.copyCommand(), a.pruneCommand(), a.doctorCommand(), a.trustCommand(), a.sandboxCommand(), a.versionCommand())
 	a.completions(root)
 	return root
 }
@@ -165,6 +167,7 @@ func (a *App) prepare(cmd *cobra.Command) error {
 	if a.timeout <= 0 {
 		return usage(errors.New("--timeout must be longer than nothing"))
 	}
+	a.writes = slices.Contains([]string{"sign", "attest", "release", "copy", "prune", "doctor"}, cmd.Name())
 	a.registry.UserAgent = "hallmark/" + Version()
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), a.timeout, errTimeout)
 	cobra.OnFinalize(cancel)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/hallmark-project/hallmark/attest"
 	"github.com/hallmark-project/hallmark/internal/settings"
@@ -15,6 +16,7 @@ import (
 	"github.com/hallmark-project/hallmark/provenance"
 	"github.com/hallmark-project/hallmark/sbom"
 	"github.com/hallmark-project/hallmark/sign"
+	"github.com/hallmark-project/hallmark/transfer"
 	"github.com/hallmark-project/hallmark/trust"
 	"github.com/hallmark-project/hallmark/verify"
 )
@@ -105,6 +107,8 @@ var classes = []class{
 	{exitUsage, is(policy.ErrIdentity), ""},
 	{exitUsage, is(policy.ErrFile), "'hallmark policy check' looks at a policy without judging anything; docs/policy.schema.json says what may stand in one."},
 	{exitRejected, is(errFailedCases), ""},
+	{exitRejected, is(errUnwell), ""},
+	{exitInconclusive, is(errUnknownHealth), ""},
 	{exitRejected, is(pack.ErrPack), "Do not use it. Ask whoever made it for another copy."},
 	{exitUsage, is(oidc.ErrNoIdentity), ""},
 	{exitUsage, is(oidc.ErrToken), "Nothing was sent. Ask the provider for a token with the audience sigstore that has not expired."},
@@ -128,6 +132,9 @@ var classes = []class{
 	{exitInconclusive, as(anyOf[*oci.DigestError]), "The content was damaged on its way, or tampered with. Try again; if it stays, do not use it."},
 	{exitInconclusive, as(anyOf[*oci.TooLargeError]), ""},
 	{exitInconclusive, is(oci.ErrListing), "Nothing may be concluded from a list that is not whole. Try again."},
+	{exitUsage, is(transfer.ErrConflict), "Nothing was taken away. Copy to another repository, or move the evidence under that tag by hand."},
+	{exitUsage, is(transfer.ErrDigest), "Leave the digest out, or name the source's."},
+	{exitInconclusive, is(transfer.ErrTooMuch), ""},
 	{exitInconclusive, is(oci.ErrContended), "Run the command again: what is attached already is found and left as it is."},
 	{exitInconclusive, is(oci.ErrManifest), "What the registry or layout holds under this name is no image that can be read."},
 	{exitInconclusive, is(sbom.ErrMismatch), "The content was damaged on its way, or tampered with. Try again; if it stays, do not use it."},
@@ -147,6 +154,19 @@ func classify(err error) class {
 	return class{code: exitInternal}
 }
 
+// whatIsLeft is the remedy, and where a command that writes could not find out something,
+// what it had changed until then.
+func (a *App) whatIsLeft(c class) string {
+	if c.code != exitInconclusive || !a.writes || a.wrote == nil {
+		return c.remedy
+	}
+	left := "In the registry or layout, " + a.wrote.String() + "."
+	if a.wrote.Any() {
+		left += " Run the command again: what is there is found and left as it is."
+	}
+	return strings.TrimSpace(c.remedy + "\n" + left)
+}
+
 // finish reports how a command ended and gives its exit code.
 func (a *App) finish(err error) int {
 	if err == nil {
@@ -159,7 +179,7 @@ func (a *App) finish(err error) int {
 	c := classify(err)
 	var shown shownError
 	if !errors.As(err, &shown) {
-		a.failed(printableLines(err.Error()), c.remedy, c.code)
+		a.failed(printableLines(err.Error()), a.whatIsLeft(c), c.code)
 	}
 	return c.code
 }

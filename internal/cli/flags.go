@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -146,6 +147,8 @@ func (e *evidenceFlags) add(cmd *cobra.Command) {
 // and what was found out about registries.
 type session struct {
 	client *oci.Client
+
+	mu     sync.Mutex
 	stores map[string]oci.Store
 }
 
@@ -154,10 +157,13 @@ func (a *App) session() (*session, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
-	return &session{client, map[string]oci.Store{}}, nil
+	a.wrote = client.Written()
+	return &session{client: client, stores: map[string]oci.Store{}}, nil
 }
 
 func (s *session) open(ref oci.Reference) (oci.Store, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if store, ok := s.stores[ref.Place()]; ok {
 		return store, nil
 	}

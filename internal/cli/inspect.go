@@ -7,7 +7,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/internal/render"
 	"github.com/hallmark-project/hallmark/inventory"
 	"github.com/hallmark-project/hallmark/policy"
@@ -24,27 +23,23 @@ type attestedSBOM struct {
 
 // inspect keeps what documents show of the evidence's content: the packages and the
 // provenance. Nil where nothing of it is wanted.
-func (v *judgement) inspect(b *bench) func(verify.Verified, []byte) {
+func (v *judgement) inspect(b *bench) func(verify.Verified, string, []byte) {
 	rederive := v.plan.Rederive != nil || b.o.rederive
 	if !b.full && !rederive {
 		return nil
 	}
 	v.packed = map[digest.Digest][]byte{}
-	return func(e verify.Verified, payload []byte) {
-		statement, err := bundle.ParseStatement(payload)
-		if err != nil {
-			return
-		}
-		switch policy.TypeOf(statement.PredicateType).String() {
+	return func(e verify.Verified, predicateType string, predicate []byte) {
+		switch policy.TypeOf(predicateType).String() {
 		case "spdx", "cyclonedx", "syft":
 			if b.keep {
-				v.packed[e.Evidence] = bytes.Clone(statement.Predicate)
+				v.packed[e.Evidence] = bytes.Clone(predicate)
 			}
-			if doc, err := inventory.Parse(statement.Predicate); err == nil {
+			if doc, err := inventory.Parse(predicate); err == nil {
 				v.sboms = append(v.sboms, attestedSBOM{e.On, e.Platform, e.Evidence, doc})
 			}
 		case "slsaprovenance":
-			if build, err := verify.ParseBuild(statement.PredicateType, statement.Predicate); err == nil {
+			if build, err := verify.ParseBuild(predicateType, predicate); err == nil {
 				v.Provenance = append(v.Provenance, provenanceRow(e, build))
 			}
 		}

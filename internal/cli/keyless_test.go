@@ -33,7 +33,8 @@ type job struct {
 	image  string
 	env    map[string]string
 	start  time.Time
-	onWait func() // after each wait
+	claims sigstore.Claims // of the user; nil: the issuer's own
+	onWait func()          // after each wait
 }
 
 func newJob(t *testing.T, options ...sigstore.Option) *job {

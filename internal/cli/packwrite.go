@@ -78,12 +78,12 @@ func (b *bench) packFiles(ctx context.Context, r *render.Result, v *judgement) (
 		files = append(files, pack.Content(name, doc.Bytes()))
 	}
 	for i, file := range b.o.bundles {
-		content, err := b.app.readInput(file, b.o.maxBundle)
+		bundles, err := b.app.bundlesIn(file, b.o.maxBundle)
 		if err != nil {
 			return nil, err
 		}
-		for n, one := range splitBundles(content) {
-			files = append(files, pack.Content(fmt.Sprintf("%s%04d-%06d.json", packBundles, i, n), one))
+		for n, one := range bundles {
+			files = append(files, pack.File{Path: fmt.Sprintf("%s%04d-%06d.json", packBundles, i, n), Size: one.Size, Open: one.Open})
 		}
 	}
 	for evidence, predicate := range v.packed {

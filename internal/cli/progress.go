@@ -31,8 +31,7 @@ func (a *App) progress(label string) *progress {
 	case a.quiet:
 	case a.Terminal && a.logFormat != logJSON:
 		p.bars = mpb.New(mpb.WithOutput(a.Err), mpb.WithAutoRefresh())
-		p.bar = p.bars.New(0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
-			mpb.BarRemoveOnComplete(),
+		p.bar = p.bars.New(0, barStyle(), mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(label)),
 			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 6})))
 	case ci != "" && ci != "false":
@@ -40,6 +39,10 @@ func (a *App) progress(label string) *progress {
 		a.message("%s ...", label)
 	}
 	return p
+}
+
+func barStyle() mpb.BarStyleComposer {
+	return mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]")
 }
 
 // sbomEvent shows an event of SBOM generation: the bytes of all layers.
@@ -56,6 +59,36 @@ func (p *progress) sbomEvent(e sbom.Event) {
 		total += p.total[layer]
 	}
 	p.bar.SetTotal(total+1, false) // not complete before end says so
+	p.bar.SetCurrent(done)
+}
+
+// byteProgress is progress over bytes that come and go: with their rate, and when it will
+// be done.
+func (a *App) byteProgress(label string) *progress {
+	p := &progress{app: a, label: label, start: a.Now(), done: map[int]int64{}, total: map[int]int64{}}
+	switch ci, _ := a.Env("CI"); {
+	case a.quiet:
+	case a.Terminal && a.logFormat != logJSON:
+		p.bars = mpb.New(mpb.WithOutput(a.Err), mpb.WithAutoRefresh())
+		p.bar = p.bars.New(0, barStyle(), mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(label)),
+			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"),
+				decor.AverageSpeed(decor.SizeB1024(0), " % .1f"), decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8})))
+	case ci != "" && ci != "false":
+		p.lines = true
+		a.message("%s ...", label)
+	}
+	return p
+}
+
+// bytes shows how many of how many bytes are dealt with.
+func (p *progress) bytes(done, total int64) {
+	if p.bar == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bar.SetTotal(total+1, false)
 	p.bar.SetCurrent(done)
 }
 

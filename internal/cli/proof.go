@@ -23,14 +23,10 @@ func (a *App) prove(ctx context.Context, who *author, on oci.Subject, predicateT
 	if who.notary == nil { // a key alone has verified what it signed
 		return nil
 	}
-	content, err := b.MarshalJSON()
-	if err != nil {
-		return err
-	}
 	p := who.policy
 	p.AcceptIndexSBOM = true // what is asked is whether it verifies, not what it covers
 	p.Requirements = []policy.Requirement{{Type: policy.TypeOf(predicateType)}}
-	_, _, err = verify.Verify(ctx, on, []verify.Source{verify.Bundles([]string{"the new bundle"}, [][]byte{content})}, who.root, p,
+	_, _, err := verify.Verify(ctx, on, []verify.Source{verify.Fresh("the new bundle", b)}, who.root, p,
 		verify.Options{Now: a.Now(), Artifact: artifact})
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("%w: %w", errUnverifiable, err)

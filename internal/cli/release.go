@@ -26,7 +26,8 @@ type releaseOptions struct {
 	refresh  bool
 	spool    string
 
-	provenance provenanceFlags
+	provenance  provenanceFlags
+	byReference bool
 }
 
 func (a *App) releaseCommand() *cobra.Command {
@@ -58,6 +59,7 @@ docs/build-types.md). Another run of the job adds its own.`,
 	f.BoolVar(&o.refresh, "refresh", false, "generate the SBOMs anew although this signer has attested some, and attach them if they differ")
 	f.BoolVar(&o.signer.logLater, "log-later", false, "sign with certificate and timestamp now, and log with 'trust flush' or the next release (log of version 2 only)")
 	f.StringVar(&o.spool, "spool", "", "`folder` that remembers what is to be logged (HALLMARK_SPOOL; else in the user's state folder)")
+	f.BoolVar(&o.byReference, "by-reference", false, "of each SBOM: "+byReferenceHelp)
 	o.output.add(cmd, writtenFormats())
 	o.provenance.add(cmd)
 	return cmd
@@ -105,7 +107,7 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 			return err
 		}
 	}
-	r := release{app: a, target: t, formats: formats, told: told, refresh: o.refresh, writer: w}
+	r := release{app: a, target: t, formats: formats, told: told, refresh: o.refresh, byReference: o.byReference, writer: w}
 	if err := r.run(ctx); err != nil {
 		return err
 	}
@@ -174,6 +176,8 @@ type release struct {
 	refresh bool
 	writer  writer
 	added   int
+
+	byReference bool
 }
 
 func (r *release) run(ctx context.Context) error {
@@ -216,7 +220,7 @@ func (r *release) survey(ctx context.Context, digests []oci.Platform) ([][]verif
 			for _, f := range known {
 				types = append(types, f.predicate.Type)
 			}
-			out[i], err = r.writer.find(ctx, on.Subject, types, func(found []verify.Verified) bool {
+			out[i], err = r.writer.find(ctx, verify.FindDocuments, on.Subject, types, func(found []verify.Verified) bool {
 				return !r.refresh && len(missingTypes(types, found)) == 0 &&
 					!slices.ContainsFunc(known, func(f exact) bool { return evidenceOf(found, f.payload) == "" })
 			})
@@ -260,7 +264,7 @@ func (r *release) exactly(on oci.Platform) ([]exact, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = exact{claim{on, p}, digest.FromBytes(payload)}
+		out[i] = exact{claim{on: on, predicate: p}, digest.FromBytes(payload)}
 	}
 	return out, nil
 }
@@ -272,7 +276,7 @@ func missingTypes(types []string, found []verify.Verified) []string {
 
 func foundOf(found []verify.Verified, uri string) digest.Digest {
 	for _, v := range found {
-		if v.Form == verify.FormBundle && policy.TypeOf(uri).Matches(v.PredicateType) {
+		if v.Form == verify.FormBundle && (policy.TypeOf(uri).Matches(v.PredicateType) || v.Document != nil && policy.TypeOf(uri).Matches(v.Document.PredicateType)) {
 			return v.Evidence
 		}
 	}
@@ -286,32 +290,47 @@ func (r *release) releaseOne(ctx context.Context, on oci.Platform, found []verif
 		lacking = r.sbomTypes(on)
 	}
 	docs := map[string]sbom.Document{}
+	var err error
 	if len(lacking) > 0 {
-		var err error
 		if docs, err = r.documents(ctx, on, lacking); err != nil {
 			return fmt.Errorf("%s: %w", on.Subject, err)
 		}
 	}
 	for _, uri := range r.sbomTypes(on) {
-		p := attest.Predicate{Type: uri, JSON: docs[uri].Bytes}
+		c := claim{on: on, predicate: attest.Predicate{Type: uri, JSON: docs[uri].Bytes}}
 		present := foundOf(found, uri)
-		if p.JSON != nil {
-			payload, err := attest.Statement(on.Subject, p)
-			if err != nil {
+		if c.predicate.JSON != nil {
+			if c, present, err = r.madeClaim(c, found); err != nil {
 				return err
 			}
-			present = evidenceOf(found, digest.FromBytes(payload))
 		}
-		r.writer.add(claim{on, p}, present)
+		if err := r.writer.add(ctx, c, present); err != nil {
+			return err
+		}
 	}
 	known, err := r.exactly(on)
 	if err != nil {
 		return err
 	}
 	for _, k := range known {
-		r.writer.add(k.claim, evidenceOf(found, k.payload))
+		if err := r.writer.add(ctx, k.claim, evidenceOf(found, k.payload)); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// madeClaim is the claim of an SBOM that was generated, and the evidence that says the very
+// same already.
+func (r *release) madeClaim(c claim, found []verify.Verified) (claim, digest.Digest, error) {
+	if r.byReference {
+		var err error
+		if c, err = c.refer(r.target); err != nil {
+			return c, "", err
+		}
+	}
+	payload, err := attest.StatementDigest(c.on.Subject, c.predicate)
+	return c, evidenceOf(found, payload), err
 }
 
 // documents generates the SBOMs of some predicate types from one reading.

@@ -1,10 +1,12 @@
 package cli
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -53,15 +55,18 @@ printed; --digest picks another one. Nothing is verified: use 'hallmark verify' 
 	return cmd
 }
 
-// shown is a piece of evidence that fits what was asked for.
-type shown struct {
+// exhibit is a piece of evidence that fits what was asked for.
+type exhibit struct {
 	on        oci.Platform
 	piece     verify.Piece
 	statement *bundle.Statement // nil for other forms
 	payload   []byte
+	refers    *verify.Referral // to the SBOM that was asked for; nil: it is in the statement
+	store     oci.Store
 }
 
 func (a *App) runShow(ctx context.Context, text string, o showOptions) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(verifyGC))
 	if o.predicate && o.bundle {
 		return usagef("--predicate and --bundle exclude each other")
 	}
@@ -91,27 +96,54 @@ func (a *App) runShow(ctx context.Context, text string, o showOptions) error {
 		return err
 	}
 	a.message("Unverified: anybody who can write to the repository could have attached this to %s.", found.on.Subject.Digest())
-	_, err = a.Out.Write(found.bytes(o))
-	return err
+	return found.write(ctx, a.Out, o)
 }
 
-func (f *shown) bytes(o showOptions) []byte {
+// write prints what was asked for. The whole bundle is read once more: its text was not
+// kept.
+func (f *exhibit) write(ctx context.Context, out io.Writer, o showOptions) error {
 	switch {
 	case o.bundle || f.statement == nil && !o.predicate:
-		return f.piece.Content
+		in, err := f.piece.Open(ctx)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		_, err = io.Copy(out, in)
+		return err
+	case o.predicate && f.refers != nil:
+		return f.writeDocument(ctx, out, o.maxBundle)
 	case o.predicate && f.statement != nil:
-		return f.statement.Predicate
+		_, err := out.Write(f.statement.Predicate)
+		return err
+	case f.statement != nil:
+		if err := writeIndented(out, f.payload); err != nil {
+			return err
+		}
+		_, err := io.WriteString(out, "\n")
+		return err
 	}
-	var pretty bytes.Buffer
-	if json.Indent(&pretty, f.payload, "", "  ") != nil {
-		return f.payload
+	return nil
+}
+
+// writeDocument prints the SBOM that the statement refers to.
+func (f *exhibit) writeDocument(ctx context.Context, out io.Writer, limit int64) error {
+	d, err := f.refers.Find(ctx, f.store, limit)
+	if err != nil {
+		return fmt.Errorf("the SBOM %s, which %s refers to: %w", f.refers.Digest, f.piece.Digest, err)
 	}
-	return append(bytes.TrimSpace(pretty.Bytes()), '\n')
+	in, err := f.store.Fetch(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	_, err = io.Copy(out, in)
+	return err
 }
 
 // findShown looks on the subject first, then on its platforms. Platforms that hold
 // one each are ambiguous: the user has to choose.
-func (a *App) findShown(ctx context.Context, t *target, o showOptions, kind policy.Type) (*shown, error) {
+func (a *App) findShown(ctx context.Context, t *target, o showOptions, kind policy.Type) (*exhibit, error) {
 	var places []oci.Platform
 	if len(o.platforms) == 0 {
 		places = append(places, oci.Platform{Subject: t.subject})
@@ -123,7 +155,7 @@ func (a *App) findShown(ctx context.Context, t *target, o showOptions, kind poli
 		}
 		places = append(places, images...)
 	}
-	var found []*shown
+	var found []*exhibit
 	for _, on := range places {
 		one, err := newest(ctx, t.evidence, on, o, kind)
 		if err != nil {
@@ -154,45 +186,45 @@ func (a *App) findShown(ctx context.Context, t *target, o showOptions, kind poli
 }
 
 // newest is the first piece on a digest that fits, the newest first.
-func newest(ctx context.Context, store oci.Store, on oci.Platform, o showOptions, kind policy.Type) (*shown, error) {
+func newest(ctx context.Context, store oci.Store, on oci.Platform, o showOptions, kind policy.Type) (*exhibit, error) {
 	for _, source := range []verify.Source{verify.Attached(store), verify.Legacy(store)} {
 		candidates, err := source.Candidates(ctx, on.Subject.Digest())
 		if err != nil {
 			return nil, err
 		}
-		var found *shown
-		for _, labelled := range []bool{true, false} { // what is labelled as asked for comes first
-			for _, c := range candidates {
-				if o.digest != "" && strings.HasPrefix(c.Name, "sha256:") && c.Name != o.digest {
-					continue
-				}
-				if fits := c.Hint == "" || o.kind == "" || kind.Matches(c.Hint); fits != labelled || found != nil {
-					continue
-				}
-				err := c.Read(ctx, o.maxBundle, func(p verify.Piece) {
-					if s := open(p, o, kind); s != nil && found == nil {
-						s.on = on
-						found = s
-					}
-				})
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", c.Name, err)
-				}
-			}
+		var found *exhibit
+		if o.kind != "" { // what is labelled as asked for comes first
+			types := []policy.Type{kind}
+			rank := func(c verify.Candidate) int { return max(c.Rank(types), 1) } // an SBOM or a reference to one: the newer
+			slices.SortStableFunc(candidates, func(a, b verify.Candidate) int { return cmp.Compare(rank(a), rank(b)) })
 		}
-		if found != nil {
-			return found, nil
+		for _, c := range candidates {
+			if o.digest != "" && strings.HasPrefix(c.Name, "sha256:") && c.Name != o.digest {
+				continue
+			}
+			err := c.Read(ctx, o.maxBundle, func(p verify.Piece) {
+				if s := open(p, o, kind); s != nil && found == nil {
+					s.on, s.store = on, store
+					found = s
+				}
+			})
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.Name, err)
+			}
+			if found != nil {
+				return found, nil
+			}
 		}
 	}
 	return nil, nil
 }
 
 // open takes a piece apart if it is what was asked for.
-func open(p verify.Piece, o showOptions, kind policy.Type) *shown {
+func open(p verify.Piece, o showOptions, kind policy.Type) *exhibit {
 	if o.digest != "" && p.Digest != digest.Digest(o.digest) {
 		return nil
 	}
-	s := &shown{piece: p}
+	s := &exhibit{piece: p}
 	uri := ""
 	if p.Form == verify.FormLegacySignature {
 		uri = bundle.PredicateSignature
@@ -202,21 +234,25 @@ func open(p verify.Piece, o showOptions, kind policy.Type) *shown {
 			s.statement, s.payload, uri = statement, envelope.Payload, statement.PredicateType
 		}
 	}
-	if o.kind != "" && !kind.Matches(uri) {
+	if o.kind == "" || kind.Matches(uri) {
+		return s
+	}
+	if s.statement != nil {
+		s.refers = verify.Refers(s.statement)
+	}
+	if !s.refers.Matches(kind) {
 		return nil
 	}
 	return s
 }
 
 func envelopeOf(p verify.Piece) *bundle.Envelope {
-	switch p.Form {
-	case verify.FormLegacyAttestation:
+	switch {
+	case p.Bundle != nil:
+		return p.Bundle.Envelope
+	case p.Form == verify.FormLegacyAttestation:
 		if e, err := bundle.ParseEnvelope(p.Content); err == nil {
 			return e
-		}
-	case verify.FormBundle:
-		if b, err := bundle.Parse(p.Content); err == nil {
-			return b.Envelope
 		}
 	}
 	return nil

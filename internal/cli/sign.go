@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,8 @@ type signOptions struct {
 	platforms []string
 	bundle    string
 	output    outputsFlag
+
+	byReference bool // where a command has it
 }
 
 func (o *signOptions) add(cmd *cobra.Command) {
@@ -89,7 +92,8 @@ checked against its type first, and its bytes are kept as they are. Attesting th
 again as the same signer adds nothing.
 
 An SBOM or a vulnerability report describes one platform: of an index, name it with
---platform.
+--platform. With --by-reference, the SBOM is attached as an artifact of its own and the
+statement names its digest: what is signed stays small, whatever the size of the SBOM.
 
 A whole in-toto statement that another tool wrote is signed byte for byte with --statement;
 one of its subjects has to be SUBJECT.
@@ -106,6 +110,7 @@ flags state (see docs/build-types.md).`,
 	cmd.Flags().StringVar(&o.predicate, "predicate", "", "`file` that holds the predicate, - for standard input")
 	cmd.Flags().StringVar(&o.statement, "statement", "", "`file` that holds a whole in-toto statement, instead of --type and --predicate; - for standard input")
 	cmd.Flags().BoolVarP(&o.recursive, "recursive", "r", false, "of an index: say it of every platform too")
+	cmd.Flags().BoolVar(&o.byReference, "by-reference", false, "of an SBOM: "+byReferenceHelp)
 	o.provenance.add(cmd)
 	return cmd
 }
@@ -119,6 +124,9 @@ func (a *App) runAttest(ctx context.Context, subject string, o attestOptions) er
 		return a.attestProvenance(ctx, subject, o)
 	}
 	p, err := a.attested(o)
+	if err == nil && o.byReference {
+		err = checkByReference(p)
+	}
 	if err != nil {
 		return err
 	}
@@ -126,6 +134,9 @@ func (a *App) runAttest(ctx context.Context, subject string, o attestOptions) er
 }
 
 func (a *App) attestProvenance(ctx context.Context, subject string, o attestOptions) error {
+	if o.byReference {
+		return errNotReferable("slsaprovenance")
+	}
 	if o.kind+o.predicate+o.statement != "" {
 		return usagef("--provenance makes the predicate itself: leave --type, --predicate and --statement out")
 	}
@@ -149,17 +160,21 @@ func (a *App) attested(o attestOptions) (p attest.Predicate, err error) {
 	if _, err := policy.ParseType(o.kind); err != nil {
 		return p, usage(err)
 	}
-	data, err := a.readInput(o.predicate, maxPredicate)
+	in, err := a.openInput(o.predicate, maxPredicate)
 	if err != nil {
 		return p, err
 	}
-	if p, err = attest.NewPredicate(o.kind, data); err != nil {
+	defer in.Close()
+	if p, err = attest.ReadPredicate(o.kind, in, in.size); err != nil {
 		return p, fmt.Errorf("%s: %w", o.predicate, err)
 	}
 	return p, nil
 }
 
 func (a *App) givenStatement(o attestOptions) (p attest.Predicate, err error) {
+	if o.byReference {
+		return p, usagef("--by-reference makes the statement itself, and --statement brings one: choose")
+	}
 	if o.kind != "" || o.predicate != "" {
 		return p, usagef("--statement holds type and predicate already: choose")
 	}
@@ -208,8 +223,13 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, say predi
 		if err != nil {
 			return err
 		}
-		claims[i] = claim{subject, p}
+		claims[i] = claim{on: subject, predicate: p}
 		a.warnOfIndex(subject, p)
+		if o.byReference {
+			if claims[i], err = claims[i].refer(t); err != nil {
+				return err
+			}
+		}
 	}
 	if err := w.write(ctx, claims); err != nil {
 		return err
@@ -230,15 +250,27 @@ func (a *App) signFile(ctx context.Context, who *author, t *target, o signOption
 	if err := a.prove(ctx, who, t.subject, bundle.PredicateSignature, b, open); err != nil {
 		return err
 	}
-	content, err := b.MarshalJSON()
-	if err != nil {
+	if err := writeBundle(o.bundle, b); err != nil {
 		return err
-	}
-	if err := writeFile(o.bundle, append(content, '\n'), 0o644, true); err != nil {
-		return fileError(err)
 	}
 	rows := []render.WrittenRow{{On: t.subject.Digest().String(), Type: policy.Signature, Status: statusWritten}}
 	return a.writeSigned(t, o, rows)
+}
+
+// writeBundle writes a bundle into a file, as one line.
+func writeBundle(name string, b *bundle.Bundle) error {
+	in, err := b.Reader()
+	if err != nil {
+		return err
+	}
+	err = writeWith(name, 0o644, true, func(w io.Writer) error {
+		_, err := io.Copy(w, io.MultiReader(in, strings.NewReader("\n")))
+		return err
+	})
+	if err != nil {
+		return fileError(err)
+	}
+	return nil
 }
 
 func (a *App) writeSigned(t *target, o signOptions, rows []render.WrittenRow) error {
@@ -250,6 +282,9 @@ func (a *App) writeSigned(t *target, o signOptions, rows []render.WrittenRow) er
 // them where flags say so.
 func (a *App) signSubjects(t *target, o signOptions) ([]oci.Platform, error) {
 	if t.evidence == nil {
+		if o.byReference {
+			return nil, usagef("%s: --by-reference goes with images: beside a file there is no store that could hold the SBOM", t.text)
+		}
 		if o.bundle == "" {
 			return nil, usagef("%s: --bundle is missing: the file that the signature is written to", t.text)
 		}

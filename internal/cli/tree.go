@@ -14,6 +14,7 @@ import (
 	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/verify"
 )
 
 // node is one thing in the tree of an image and what is attached to it.
@@ -26,7 +27,14 @@ type node struct {
 	PredicateType string  `json:"predicateType,omitempty"`
 	Created       string  `json:"created,omitempty"`
 	Size          int64   `json:"size,omitempty"`
+	Refers        *refers `json:"refersTo,omitempty"`
 	Children      []*node `json:"children,omitempty"`
+}
+
+// refers is the SBOM that a statement refers to.
+type refers struct {
+	MediaType string `json:"mediaType"`
+	Digest    string `json:"digest"`
 }
 
 // Kinds of nodes.
@@ -39,6 +47,7 @@ const (
 	kindCosignSBOM        = "cosign-sbom"
 	kindNotation          = "notation-signature"
 	kindBuildkit          = "buildkit-attestation"
+	kindSBOM              = "sbom" // an artifact of its own, which statements may refer to
 	kindArtifact          = "artifact"
 )
 
@@ -55,7 +64,7 @@ func (a *App) treeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tree SUBJECT", Short: "Show an image, its platforms and what is attached to them", Args: wants(cobra.ExactArgs(1)),
 		Long: `Draw an image, its platforms and everything attached to them: Sigstore bundles,
-cosign's tags, notation signatures, buildkit's attestations, other artifacts.
+cosign's tags, notation signatures, buildkit's attestations, SBOMs and other artifacts.
 
 Nothing is verified: anybody who can write to the repository can attach anything. Use
 'hallmark verify' to find out what counts.`,
@@ -195,12 +204,42 @@ func referrerNode(ctx context.Context, store oci.Store, d oci.Descriptor) (*node
 	switch {
 	case bundle.IsMediaType(artifactType):
 		n.Kind = kindBundle
+		if n.PredicateType == bundle.PredicateReference {
+			n.Refers = referred(ctx, store, d)
+		}
+	case policy.DocumentOf(artifactType) != "":
+		n.Kind = kindSBOM
 	case artifactType == "application/vnd.cncf.notary.signature":
 		n.Kind = kindNotation
 	case artifactType == "application/vnd.dev.cosign.artifact.sig.v1+json":
 		n.Kind = kindCosignSignature
 	}
 	return n, nil
+}
+
+// maxReference is the size of a bundle that is read to see what it refers to.
+const maxReference = 1 << 20
+
+// referred is the SBOM that a bundle refers to, nil if that cannot be found out: a tree
+// shows what there is, and judges nothing.
+func referred(ctx context.Context, store oci.Store, d oci.Descriptor) (found *refers) {
+	err := verify.Referrer(store, d).Read(ctx, maxReference, func(p verify.Piece) {
+		envelope := envelopeOf(p)
+		if envelope == nil {
+			return
+		}
+		statement, err := bundle.ParseStatement(envelope.Payload)
+		if err != nil {
+			return
+		}
+		if r := verify.Refers(statement); r != nil {
+			found = &refers{printable(r.MediaType), printable(r.Digest.String())}
+		}
+	})
+	if err != nil {
+		return nil
+	}
+	return found
 }
 
 const (
@@ -259,12 +298,17 @@ func (n *node) line() string {
 		parts = append(parts, printable(n.Platform))
 	case n.PredicateType != "":
 		parts = append(parts, policy.TypeOf(n.PredicateType).String())
+	case n.Kind == kindSBOM:
+		parts = append(parts, policy.TypeOf(policy.DocumentOf(n.ArtifactType)).String())
 	case n.Kind == kindArtifact:
 		parts = append(parts, n.ArtifactType)
 	}
 	parts = append(parts, n.Digest)
 	if n.Tag != "" {
 		parts = append(parts, "(tag "+n.Tag+")")
+	}
+	if n.Refers != nil {
+		parts = append(parts, "-> "+policy.TypeOf(policy.DocumentOf(n.Refers.MediaType)).String(), n.Refers.Digest)
 	}
 	if n.Created != "" {
 		parts = append(parts, n.Created)

@@ -117,7 +117,7 @@ func (b *bench) writeVerdict(ctx context.Context, who *author, v *judgement) err
 		return err
 	}
 	w := writer{app: b.app, store: v.target.evidence, author: who}
-	if err := w.write(ctx, []claim{{oci.Platform{Subject: v.target.subject}, p}}); err != nil {
+	if err := w.write(ctx, []claim{{on: oci.Platform{Subject: v.target.subject}, predicate: p}}); err != nil {
 		return err
 	}
 	for _, row := range w.rows {

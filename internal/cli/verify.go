@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -240,32 +238,13 @@ func (a *App) bundleSource(o verifyOptions) (verify.Source, error) {
 	if len(o.bundles) == 0 {
 		return nil, nil
 	}
-	var names []string
-	var contents [][]byte
+	var list []verify.File
 	for _, file := range o.bundles {
-		content, err := a.readInput(file, o.maxBundle)
+		bundles, err := a.bundlesIn(file, o.maxBundle)
 		if err != nil {
 			return nil, err
 		}
-		list := splitBundles(content)
-		for i, one := range list {
-			name := file
-			if len(list) > 1 {
-				name = fmt.Sprintf("%s line %d", file, i+1)
-			}
-			names, contents = append(names, name), append(contents, one)
-		}
+		list = append(list, bundles...)
 	}
-	return verify.Bundles(names, contents), nil
-}
-
-// splitBundles takes a file of several bundles apart, one on each line as `gh attestation
-// download` writes them. A file that is one document is one bundle, on however many
-// lines.
-func splitBundles(content []byte) [][]byte {
-	lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
-	if len(lines) < 2 || !json.Valid(lines[0]) {
-		return [][]byte{content}
-	}
-	return slices.DeleteFunc(lines, func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 })
+	return verify.Files(list), nil
 }

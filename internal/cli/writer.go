@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
@@ -12,6 +13,7 @@ import (
 	"github.com/hallmark-project/hallmark/internal/render"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/policy"
+	"github.com/hallmark-project/hallmark/trust"
 	"github.com/hallmark-project/hallmark/verify"
 )
 
@@ -22,6 +24,15 @@ const surveysAtOnce = 8
 type claim struct {
 	on        oci.Platform
 	predicate attest.Predicate
+	document  *attest.Referred // that the predicate refers to; nil: none
+}
+
+// title is what people call it.
+func (c claim) title() string {
+	if c.document != nil {
+		return policy.TypeOf(c.document.PredicateType).String()
+	}
+	return policy.TypeOf(c.predicate.Type).String()
 }
 
 // What became of a claim.
@@ -40,8 +51,9 @@ type writer struct {
 	spool      spool  // for what is to be logged later
 	bundleFile string // empty: no file
 
-	rows []render.WrittenRow
-	todo []job
+	rows      []render.WrittenRow
+	todo      []job
+	documents []oci.Attachment // SBOMs that claims refer to, to be attached
 }
 
 // job is a claim that is still to be signed, and attached unless it only goes to a file.
@@ -81,12 +93,14 @@ func (w *writer) write(ctx context.Context, claims []claim) error {
 	group.SetLimit(surveysAtOnce)
 	for i, c := range claims {
 		group.Go(func() error {
-			payload, err := attest.Statement(c.on.Subject, c.predicate)
-			if err != nil || w.store == nil {
+			if w.store == nil {
+				return nil
+			}
+			signed, err := attest.StatementDigest(c.on.Subject, c.predicate)
+			if err != nil {
 				return err
 			}
-			signed := digest.FromBytes(payload)
-			found, err := w.find(gctx, c.on.Subject, []string{c.predicate.Type}, func(found []verify.Verified) bool {
+			found, err := w.find(gctx, verify.Find, c.on.Subject, []string{c.predicate.Type}, func(found []verify.Verified) bool {
 				return evidenceOf(found, signed) != ""
 			})
 			present[i] = evidenceOf(found, signed)
@@ -97,20 +111,25 @@ func (w *writer) write(ctx context.Context, claims []claim) error {
 		return err
 	}
 	for i, c := range claims {
-		w.add(c, present[i])
+		if err := w.add(ctx, c, present[i]); err != nil {
+			return err
+		}
 	}
 	return w.finish(ctx)
 }
 
+// finder is a way to look for evidence, see [verify.Find].
+type finder func(context.Context, oci.Subject, []verify.Source, trust.Root, policy.Policy, []policy.Type, func([]verify.Verified) bool) ([]verify.Verified, error)
+
 // find reads what this signer has signed about a digest.
-func (w *writer) find(ctx context.Context, on oci.Subject, predicateTypes []string, enough func([]verify.Verified) bool) ([]verify.Verified, error) {
+func (w *writer) find(ctx context.Context, by finder, on oci.Subject, predicateTypes []string, enough func([]verify.Verified) bool) ([]verify.Verified, error) {
 	types := make([]policy.Type, len(predicateTypes))
 	for i, uri := range predicateTypes {
 		types[i] = policy.TypeOf(uri)
 	}
 	p := w.author.policy
 	p.AllowLegacy = true
-	return verify.Find(ctx, on, []verify.Source{verify.Attached(w.store)}, w.author.root, p, types, enough)
+	return by(ctx, on, []verify.Source{verify.Attached(w.store)}, w.author.root, p, types, enough)
 }
 
 // evidenceOf is the bundle that holds the very payload, if one does.
@@ -123,9 +142,15 @@ func evidenceOf(found []verify.Verified, payload digest.Digest) digest.Digest {
 	return ""
 }
 
-// add notes a claim that is to be signed, or that it is present.
-func (w *writer) add(c claim, present digest.Digest) {
-	row := render.WrittenRow{On: c.on.Subject.Digest().String(), Platform: c.on.Name, Type: policy.TypeOf(c.predicate.Type).String(),
+// add notes a claim that is to be signed, or that it is present. The SBOM that it refers to
+// is attached too, unless it is there.
+func (w *writer) add(ctx context.Context, c claim, present digest.Digest) error {
+	if c.document != nil {
+		if err := w.addDocument(ctx, c, present); err != nil {
+			return err
+		}
+	}
+	row := render.WrittenRow{On: c.on.Subject.Digest().String(), Platform: c.on.Name, Type: c.title(),
 		PredicateType: c.predicate.Type, Evidence: present.String(), Status: statusPresent}
 	if present == "" {
 		row.Status = statusWritten
@@ -134,21 +159,39 @@ func (w *writer) add(c claim, present digest.Digest) {
 	if present == "" || w.bundleFile != "" {
 		w.todo = append(w.todo, job{c, len(w.rows) - 1, present == "" && w.store != nil})
 	}
+	return nil
+}
+
+// addDocument notes that an SBOM is to be attached. Beside a statement that is present it may
+// be missing all the same: evidence can be taken away piece by piece.
+func (w *writer) addDocument(ctx context.Context, c claim, present digest.Digest) error {
+	if present != "" {
+		_, err := w.store.Stat(ctx, c.document.Digest)
+		if err == nil || !errors.Is(err, oci.ErrNotFound) {
+			return err
+		}
+	}
+	w.documents = append(w.documents, oci.Attachment{Subject: c.on.Subject, Artifact: c.document.Artifact})
+	return nil
 }
 
 // finish signs what is to be signed, several at once, and attaches it in one call.
 func (w *writer) finish(ctx context.Context) error {
-	if len(w.todo) == 0 {
+	if len(w.todo)+len(w.documents) == 0 {
 		return nil
 	}
 	p := w.app.progress(fmt.Sprintf("Signing and attaching %d pieces of evidence", len(w.todo)))
 	defer p.end()
 	bundles := make([]*bundle.Bundle, len(w.todo))
+	statement := attest.Statement
+	if len(w.todo) == 1 { // a large predicate is not copied
+		statement = attest.StatementInPlace
+	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(signedAtOnce)
 	for i, j := range w.todo {
 		group.Go(func() error {
-			payload, err := attest.Statement(j.on.Subject, j.predicate)
+			payload, err := statement(j.on.Subject, j.predicate)
 			if err != nil {
 				return err
 			}
@@ -172,12 +215,8 @@ func (w *writer) keep(ctx context.Context, bundles []*bundle.Bundle) error {
 	var rows []int
 	for i, j := range w.todo {
 		if w.bundleFile != "" {
-			content, err := bundles[i].MarshalJSON()
-			if err != nil {
+			if err := writeBundle(w.bundleFile, bundles[i]); err != nil {
 				return err
-			}
-			if err := writeFile(w.bundleFile, append(content, '\n'), 0o644, true); err != nil {
-				return fileError(err)
 			}
 		}
 		if !j.attach {
@@ -189,7 +228,8 @@ func (w *writer) keep(ctx context.Context, bundles []*bundle.Bundle) error {
 		}
 		attachments, rows = append(attachments, attachment), append(rows, j.row)
 	}
-	w.todo = nil
+	attachments = append(attachments, w.documents...)
+	w.todo, w.documents = nil, nil
 	if len(attachments) == 0 {
 		return nil
 	}
@@ -197,9 +237,8 @@ func (w *writer) keep(ctx context.Context, bundles []*bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
-	for i, d := range descriptors {
-		row := &w.rows[rows[i]]
-		row.Evidence, row.Status = d.Digest.String(), statusAttached
+	for i, at := range rows {
+		w.rows[at].Evidence, w.rows[at].Status = descriptors[i].Digest.String(), statusAttached
 	}
 	return nil
 }

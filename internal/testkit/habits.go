@@ -42,6 +42,17 @@ func NextPage(link string) Middleware {
 	return RewriteHeader(Gets(Referrers), func(h http.Header) { h.Set("Link", "<"+link+`>; rel="next"`) }, Always)
 }
 
+// LoopingPages says after every list of referrers that there is one more page: the one
+// that was just read, or the one before it.
+func LoopingPages() Middleware {
+	return onAnswer(Gets(Referrers), Always, func(w http.ResponseWriter, r *http.Request, answer *httptest.ResponseRecorder) {
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		w.Header().Set("Link", fmt.Sprintf(`<%s?page=%d>; rel="next"`, r.URL.Path, 1+page%2))
+		w.WriteHeader(answer.Code)
+		w.Write(answer.Body.Bytes())
+	})
+}
+
 // GitLab answers a fallback tag with the image itself, as registry.gitlab.com does:
 // it reads "sha256-<hex>" as the digest (https://github.com/oras-project/oras-go/issues/1396).
 func GitLab() Middleware {
@@ -62,9 +73,14 @@ func GitLab() Middleware {
 }
 
 // ECR answers 405 on the referrers API
-// (https://github.com/aws/containers-roadmap/issues/2783).
+// (https://github.com/aws/containers-roadmap/issues/2783), and names no OCI-Subject,
+// whatever stands behind it.
 func ECR() Middleware {
-	return FailCode(Referrers, http.StatusMethodNotAllowed, "UNSUPPORTED", nil, Always)
+	return func(next http.Handler) http.Handler {
+		refuse := FailCode(Referrers, http.StatusMethodNotAllowed, "UNSUPPORTED", nil, Always)
+		silent := RewriteHeader(Puts(Manifests), func(h http.Header) { h.Del("OCI-Subject") }, Always)
+		return refuse(silent(next))
+	}
 }
 
 // ETags gives every manifest an ETag and honours If-Match when one is put.

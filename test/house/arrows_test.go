@@ -29,12 +29,14 @@ var mayImport = map[string][]string{
 	"inventory":           {"bundle"}, // what SBOMs say, for policies and for comparing
 	"oidc":                {},
 	"provenance":          {"bundle"}, // how something was built, by what a CI job knows
+	"transfer":            {"oci"},    // images with their evidence from store to store
+	"prune":               {"policy"}, // which evidence newer evidence supersedes
 	"workload":            {},         // which images files name
 	"sbom":                {"bundle", "oci", "trust", "policy"},
 	"attest":              {"bundle", "oci", "trust", "policy"},
 	"sign":                {"bundle", "oci", "trust", "policy"},
 	"verify":              {"bundle", "oci", "trust", "policy", "inventory"},
-	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "provenance", "internal/render", "internal/settings"},
+	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "provenance", "transfer", "prune", "internal/render", "internal/settings"},
 	"internal/render":     {"verify"},
 	"internal/settings":   {}, // the form of a configuration file
 	"internal/man":        {"internal/cli"},

@@ -1,0 +1,315 @@
+package chaos
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cuelabs.dev/go/oci/ociregistry/ocimem"
+	"cuelabs.dev/go/oci/ociregistry/ociserver"
+)
+
+const (
+	// commandTime is what hallmark may take for a command. More is a failure: a run must
+	// end by itself.
+	commandTime = 5 * time.Minute
+	// atOnce is how many runs go on beside each other. Most of the time they wait.
+	atOnce = 6
+
+	defaultRuns     = 30
+	defaultKills    = 20
+	defaultTogether = time.Minute
+	defaultStall    = 300 * time.Millisecond
+)
+
+// number is a whole number that the environment sets.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s=%s is no number", name, text)
+	}
+	return n
+}
+
+// duration is a length of time that the environment sets, such as 20s.
+func duration(t *testing.T, name string, otherwise time.Duration) time.Duration {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return d
+}
+
+// skip leaves a test out, or fails it where nothing may be left out.
+func skip(t *testing.T, reason any) {
+	t.Helper()
+	if os.Getenv("HALLMARK_NO_SKIP") != "" {
+		t.Fatalf("HALLMARK_NO_SKIP is set, and %v", reason)
+	}
+	t.Skip(reason)
+}
+
+// lab holds what the tests of this package share.
+type lab struct {
+	dir        string // removed in the end
+	hallmark   string
+	home       string
+	registries []*registry // distribution, and one with the referrers API
+}
+
+// registry is a running one.
+type registry struct {
+	name, host string
+	referrers  bool // it has the referrers API
+}
+
+var theLab struct {
+	once  sync.Once
+	lab   *lab
+	err   error
+	stops []func()
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, stop := range theLab.stops {
+		stop()
+	}
+	os.Exit(code)
+}
+
+// open gives a test the lab. Without HALLMARK, as in `make test`, the test is skipped
+// in any case: it is not part of that.
+func open(t *testing.T) *lab {
+	t.Helper()
+	if os.Getenv("HALLMARK") == "" {
+		t.Skip("HALLMARK is not set; 'make chaos' does that")
+	}
+	theLab.once.Do(func() { theLab.lab, theLab.err = newLab() })
+	if theLab.err != nil {
+		t.Fatal(theLab.err)
+	}
+	return theLab.lab
+}
+
+func newLab() (*lab, error) {
+	hallmark, err := filepath.Abs(os.Getenv("HALLMARK"))
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "hallmark-chaos-")
+	if err != nil {
+		return nil, err
+	}
+	theLab.stops = append(theLab.stops, func() { os.RemoveAll(dir) })
+	l := &lab{dir: dir, hallmark: hallmark, home: filepath.Join(dir, "home")}
+	if err := os.Mkdir(l.home, 0o700); err != nil {
+		return nil, err
+	}
+	for _, start := range []func() (*registry, error){l.startDistribution, startMemory} {
+		r, err := start()
+		if err != nil {
+			return nil, err
+		}
+		l.registries = append(l.registries, r)
+	}
+	for _, name := range []string{"release", "mallory"} {
+		if out := l.run("keys", "generate", "--output-key-prefix", filepath.Join(dir, name)); out.code != 0 {
+			return nil, errors.New(out.String())
+		}
+	}
+	return l, nil
+}
+
+func (l *lab) key(name string) string    { return filepath.Join(l.dir, name+".key") }
+func (l *lab) public(name string) string { return filepath.Join(l.dir, name+".pub") }
+
+// startDistribution starts the registry of the distribution project: no referrers API.
+func (l *lab) startDistribution() (*registry, error) {
+	peers := os.Getenv("HALLMARK_PEERS")
+	if peers == "" {
+		return nil, errors.New("HALLMARK_PEERS is not set; 'make chaos' builds the peers and sets it")
+	}
+	config := filepath.Join(l.dir, "distribution.yml")
+	err := os.WriteFile(config, fmt.Appendf(nil, `version: 0.1
+log: {level: info, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}, maintenance: {uploadpurging: {enabled: false}}}
+http: {addr: "127.0.0.1:0"}
+`, filepath.Join(l.dir, "distribution")), 0o600)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(filepath.Join(peers, "registry"), "serve", config)
+	cmd.Env = l.environment()
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	theLab.stops = append([]func(){func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}}, theLab.stops...)
+	host, err := listening(log)
+	return &registry{name: "distribution", host: host}, err
+}
+
+// listening reads a registry's log until it says where it listens, and goes on
+// emptying it.
+func listening(log io.Reader) (string, error) {
+	found := make(chan string, 1)
+	said := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
+	go func() {
+		defer close(found)
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			if m := said.FindStringSubmatch(lines.Text()); m != nil {
+				found <- m[1]
+			}
+		}
+	}()
+	select {
+	case host, ok := <-found:
+		if ok {
+			return host, nil
+		}
+	case <-time.After(time.Minute):
+	}
+	return "", errors.New("the registry does not say where it listens")
+}
+
+// startMemory starts a registry with the referrers API in this process.
+func startMemory() (*registry, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: ociserver.New(ocimem.New(), nil), ReadHeaderTimeout: time.Minute}
+	go server.Serve(l)
+	theLab.stops = append([]func(){func() { server.Close() }}, theLab.stops...)
+	return &registry{name: "referrers API", host: l.Addr().String(), referrers: true}, nil
+}
+
+// environment lets a program see nothing of this machine but its own home, and reach
+// nothing but loopback.
+func (l *lab) environment() []string {
+	const nowhere = "http://127.0.0.1:1"
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + l.home, "TMPDIR=" + l.dir, "DOCKER_CONFIG=" + l.home,
+		"HTTP_PROXY=" + nowhere, "HTTPS_PROXY=" + nowhere, "NO_PROXY=127.0.0.1", "HALLMARK_PASSWORD=chaos",
+		"OTEL_TRACES_EXPORTER=none",
+	}
+}
+
+// killed is the code of a program that did not end by itself.
+const killed = -1
+
+// output is how a program ended and what it said.
+type output struct {
+	line           string
+	code           int
+	stdout, stderr string
+	took           time.Duration
+}
+
+func (o output) String() string {
+	return fmt.Sprintf("%s\nexit code %d after %.1f s\n%s%s", o.line, o.code, o.took.Seconds(), o.stdout, o.stderr)
+}
+
+// command is hallmark, to be started.
+func (l *lab) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, l.hallmark, args...)
+	cmd.Dir, cmd.Env = l.dir, l.environment()
+	return cmd
+}
+
+// run runs hallmark to its end.
+func (l *lab) run(args ...string) output {
+	ctx, done := context.WithTimeout(context.Background(), commandTime)
+	defer done()
+	return watch(l.command(ctx, args...))
+}
+
+// watch runs a program and says how it ended.
+func watch(cmd *exec.Cmd) output {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	out := output{line: "hallmark " + strings.Join(cmd.Args[1:], " "), code: killed}
+	began := time.Now()
+	err := cmd.Run()
+	out.stdout, out.stderr, out.took = stdout.String(), stderr.String(), time.Since(began)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		out.code = 0
+	case errors.As(err, &exit) && exit.Exited():
+		out.code = exit.ExitCode()
+	case !errors.As(err, &exit) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
+		out.stderr += err.Error()
+	}
+	return out
+}
+
+// must runs hallmark, which has to succeed.
+func (l *lab) must(t *testing.T, args ...string) output {
+	t.Helper()
+	out := l.run(args...)
+	if out.code != 0 {
+		t.Fatalf("want exit code 0\n%s", out)
+	}
+	return out
+}
+
+// has reports whether this hallmark has a command.
+func (l *lab) has(command string) bool {
+	return strings.Contains(l.run("help", command).stdout, "hallmark "+command)
+}
+
+// need skips a test where hallmark lacks a command.
+func (l *lab) need(t *testing.T, commands ...string) {
+	t.Helper()
+	for _, command := range commands {
+		if !l.has(command) {
+			skip(t, "this hallmark has no command "+command)
+		}
+	}
+}
+
+// each runs jobs 0 to n-1, some at once, and waits for all.
+func each(n int, job func(n int)) {
+	var group sync.WaitGroup
+	tickets := make(chan struct{}, atOnce)
+	for i := range n {
+		tickets <- struct{}{}
+		group.Go(func() {
+			defer func() { <-tickets }()
+			job(i)
+		})
+	}
+	group.Wait()
+}
