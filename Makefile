@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 
 # Targets that fuzz, as package:function. sbom:FuzzLayers runs its seeds in `make test` only: the
 # fuzzing engine instruments syft, and gets nowhere.
-FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bundle:FuzzSimpleSigning ./bundle:FuzzParseCertificate \
+FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bundle:FuzzSimpleSigning ./bundle:FuzzParseCertificate ./bundle:FuzzParseReference ./bundle:FuzzParseReader \
 	./oci:FuzzParseReference ./oci:FuzzParseManifest ./oci:FuzzParseListDocument ./oci:FuzzNextLink \
 	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse \
 	./policy:FuzzParse ./pack:FuzzRead ./internal/render:FuzzVisible \
@@ -72,6 +72,10 @@ interop: quickstart sandbox peers images ## Run against cosign, a distribution r
 test-action: build sandbox peers images ## Play GitHub's runner for the action: release, verify, hostile inputs, installer
 	cd test/action && $(GO) vet ./... && HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_SANDBOX_BINARY=$(CURDIR)/$(BUILD)/hallmark-sandbox \
 		HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) $(GO) test -count=1 -timeout 15m ./...
+
+.PHONY: chaos
+chaos: build peers ## Run release, verify, copy, attest and prune against faults, kill -9 and each other (RUNS=200 for the table)
+	HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) $(GO) test -count=1 -v -timeout 30m ./test/chaos
 
 .PHONY: bench
 bench: build peers images ## Print our figures beside the peers', measured in the same run

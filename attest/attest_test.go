@@ -28,6 +28,7 @@ var predicates = map[string]struct{ uri, good, needs string }{
 	"vsa":                              {"https://slsa.dev/verification_summary/v1", `{"verifier":{"id":"x"},"timeVerified":"2026-01-01T00:00:00Z","resourceUri":"y","policy":{},"verificationResult":"PASSED"}`, "verificationResult"},
 	"test-result":                      {"https://in-toto.io/attestation/test-result/v0.1", `{"result":"PASSED","configuration":[]}`, "result"},
 	"link":                             {"https://in-toto.io/attestation/link/v0.3", `{"name":"build","command":["make"]}`, "name"},
+	"reference":                        {"https://in-toto.io/attestation/reference/v0.1", `{"attester":{"id":"a:b"},"references":[{"downloadLocation":"c:d","mediaType":"e/f"}]}`, "downloadLocation"},
 }
 
 func TestPredicates(t *testing.T) {

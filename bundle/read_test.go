@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -214,4 +215,66 @@ func FuzzParseReader(f *testing.F) {
 		f.Fatal(fmt.Errorf("%d seeds", len(disputed)))
 	}
 	f.Fuzz(func(t *testing.T, document []byte) { _, _ = agree(t, document) })
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestReadMemory: a large bundle needs the memory of its payload once, when it is read and
+// when it is written.
+func TestReadMemory(t *testing.T) {
+	const size = 24 << 20
+	b := New(&Envelope{PayloadType: PayloadType, Payload: bytes.Repeat([]byte("x"), size), Signatures: []Signature{{Sig: []byte("sig")}}}, "hint")
+	const little = 1 << 20
+	if n := allocated(func() {
+		in, err := b.Reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, in); err != nil {
+			t.Fatal(err)
+		}
+	}); n > little {
+		t.Errorf("writing allocates %d bytes", n)
+	}
+	in, err := b.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := allocated(func() {
+		if got, err := Read(in, size/3*4+1000); err != nil || len(got.Envelope.Payload) != size {
+			t.Fatal(err)
+		}
+	}); n > size+little {
+		t.Errorf("reading a payload of %d bytes allocates %d", size, n)
+	}
+	if n := allocated(func() {
+		if _, err := b.Reread(); err != nil {
+			t.Fatal(err)
+		}
+	}); n > little {
+		t.Errorf("reading anew allocates %d bytes", n)
+	}
+}
+
+// TestCheckMemory: checking a document of many objects leaves no garbage behind.
+func TestCheckMemory(t *testing.T) {
+	var names []string
+	for i := range 20 {
+		names = append(names, fmt.Sprintf(`"name%d":[{"a":1,"b":{"c":null}}]`, i))
+	}
+	document := []byte("[" + strings.Repeat("{"+strings.Join(names, ",")+"},", 2000) + "{}]")
+	if n := allocated(func() {
+		if err := CheckJSON(document); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 64<<10 {
+		t.Errorf("checking %d bytes allocates %d", len(document), n)
+	}
 }

@@ -65,16 +65,16 @@ func (r *repository) detachFrom(ctx context.Context, on digest.Digest, list []De
 		return err
 	}
 	m := newMerge(r, on, nil)
-	m.gone = map[digest.Digest]bool{}
 	for _, i := range which {
 		m.gone[list[i].Manifest.Digest] = true
 	}
 	m.seen = slices.DeleteFunc(m.seen, m.isGone)
 	if !native {
-		if err := m.run(ctx); err != nil {
+		if err := m.dropOnce(ctx); err != nil {
 			return err
 		}
 	}
+	kept := false
 	for _, i := range which {
 		deleted, err := r.deleteManifest(ctx, list[i].Manifest.Digest)
 		switch {
@@ -85,14 +85,43 @@ func (r *repository) detachFrom(ctx context.Context, on digest.Digest, list []De
 		case native:
 			out[i] = Untouched
 		default:
-			out[i] = Unlisted
+			out[i], kept = Unlisted, true
 		}
 	}
 	if native {
 		return nil
 	}
-	return m.run(ctx) // somebody who had read the list before may have put an entry back
+	err = m.run(ctx) // who had read the list before may have put an entry back
+	if kept && errors.Is(err, ErrContended) {
+		for _, i := range which {
+			if out[i] == Unlisted { // others list it again, because it is there
+				out[i] = Untouched
+			}
+		}
+		return nil
+	}
+	return err
 }
+
+// dropOnce takes entries out of the list without waiting whether they stay out. Other
+// writers list what exists: it has to be deleted before that can be told.
+func (m *merge) dropOnce(ctx context.Context) error {
+	for {
+		found, err := m.look(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrListing, err)
+		}
+		if !found.surplus || m.puts+m.refused >= maxDrops {
+			return nil
+		}
+		if _, _, err := m.put(ctx, found); err != nil {
+			return err
+		}
+	}
+}
+
+// maxDrops is how often entries are taken out before their manifests are deleted.
+const maxDrops = 3
 
 // deleteManifest deletes a manifest; deleted is false where the registry lets nobody.
 func (r *repository) deleteManifest(ctx context.Context, d digest.Digest) (deleted bool, err error) {

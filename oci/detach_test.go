@@ -201,3 +201,21 @@ func TestIsGone(t *testing.T) {
 		t.Error("403 says that it is gone")
 	}
 }
+
+// A list that names what somebody deleted does not keep others from attaching where the
+// registry refuses such lists.
+func TestAttachBesideDanglingEntries(t *testing.T) {
+	s := testkit.Registry(t, testkit.WithoutReferrers())
+	store, subject := pinned(t, newClient(t, shortTime), s)
+	gone := attach(t, store, evidence(subject, "gone"))[0]
+	there := attach(t, store, evidence(subject, "there"))[0]
+	if deleted, err := store.(*repository).deleteManifest(t.Context(), gone.Digest); !deleted || err != nil {
+		t.Fatal(deleted, err)
+	}
+	fresh, _ := open(t, newClient(t, shortTime), s.Host+"/team/app")
+	added := attach(t, fresh, evidence(subject, "added"))[0]
+	list, err := fresh.Referrers(t.Context(), subject.Digest())
+	if got := digests(list); err != nil || len(got) != 2 || !got[there.Digest] || !got[added.Digest] {
+		t.Errorf("listed: %v, %v", list, err)
+	}
+}

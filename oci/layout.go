@@ -35,6 +35,7 @@ type layout struct {
 
 	mu        sync.Mutex
 	manifests map[digest.Digest]*Manifest // what was parsed before
+	list      layoutList                  // index.json, as it was last read
 }
 
 // OpenLayout opens the layout at a path: a folder, or a tar archive of one, which is
@@ -84,19 +85,6 @@ func (l *layout) readFile(name string, limit int64) ([]byte, error) {
 	}
 	defer body.Close()
 	return readLimited(body, limit, name)
-}
-
-// index reads index.json.
-func (l *layout) index() (listDocument, error) {
-	raw, err := l.readFile(ocispec.ImageIndexFile, maxIndexFile)
-	if err != nil {
-		return listDocument{}, fmt.Errorf("%w: %s: %w", ErrLayout, l.path, err)
-	}
-	doc, err := parseListDocument(raw)
-	if err != nil {
-		return listDocument{}, fmt.Errorf("%w: %s: %s: %w", ErrLayout, l.path, ocispec.ImageIndexFile, err)
-	}
-	return doc, nil
 }
 
 // Fetch implements [Store].
@@ -222,43 +210,6 @@ func (l *layout) manifest(ctx context.Context, d Descriptor) (*Manifest, error) 
 	l.manifests[d.Digest] = m
 	l.mu.Unlock()
 	return m, nil
-}
-
-// Referrers implements [Store]. A tagged entry can be a referrer as well.
-func (l *layout) Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
-	index, err := l.index()
-	if err != nil {
-		return nil, err
-	}
-	var out []Descriptor
-	seen := map[digest.Digest]bool{}
-	for _, d := range index.entries {
-		labelled := IsManifest(d.MediaType) || IsIndex(d.MediaType)
-		if seen[d.Digest] || !labelled && d.Size > MaxManifest {
-			continue
-		}
-		seen[d.Digest] = true
-		m, err := l.manifest(ctx, d)
-		if errors.Is(err, ErrManifest) && !labelled { // it was read, and is something else
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrListing, l.path, err)
-		}
-		if m.Subject == nil || m.Subject.Digest != subject {
-			continue
-		}
-		if len(out) == MaxReferrers {
-			return nil, fmt.Errorf("%w: %w", ErrListing, &TooLargeError{What: "the number of referrers of " + subject.String(), Limit: MaxReferrers})
-		}
-		artifactType := m.ArtifactType
-		if artifactType == "" {
-			artifactType = m.Config.MediaType
-		}
-		out = append(out, Descriptor{MediaType: m.MediaType, Digest: d.Digest, Size: d.Size,
-			ArtifactType: artifactType, Annotations: m.Annotations})
-	}
-	return out, nil
 }
 
 // Attach implements [Store]. Writers take turns: index.json is read and replaced

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/hallmark-project/hallmark/internal/retry"
 )
 
 // maxInFlight is how many requests a registry is sent at once before it has said anything
@@ -53,7 +55,7 @@ func (l *limiter) enter(ctx context.Context) (time.Time, error) {
 		if wait <= 0 {
 			return time.Now(), nil
 		}
-		if err := (wallClock{}).Sleep(ctx, wait); err != nil {
+		if err := retry.Sleep(ctx, wait); err != nil {
 			l.leave(ctx, time.Time{}, nil)
 			return time.Time{}, err
 		}
@@ -111,7 +113,7 @@ func (l *limiter) throttled(began time.Time, resp *http.Response) {
 	if began.After(l.lowered) {
 		l.limit, l.good, l.lowered = max(l.limit/2, 1), 0, now
 	}
-	if wait, _ := retryAfter(resp, now); wait <= maxWait {
+	if wait, _ := retry.After(resp.Header, now); wait <= maxWait {
 		if until := now.Add(wait); until.After(l.hold) {
 			l.hold = until
 		}

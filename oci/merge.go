@@ -12,6 +12,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-project/hallmark/internal/retry"
 )
 
 // SettleTime is the T of the lost-update protocol for registries without the
@@ -35,6 +37,8 @@ const (
 	// maxRefused how often it may be told that somebody else was faster.
 	maxMerges  = 40
 	maxRefused = 400
+	// maxDangling is how often a list is put again that names what is gone.
+	maxDangling = 4
 	// maxSlow is how often in a row reading the list may take too long to put it.
 	maxSlow = 5
 	// maxRepairs caps the entries of others that one writer looks after.
@@ -51,16 +55,7 @@ type wallClock struct{}
 
 func (wallClock) Now() time.Time { return time.Now() }
 
-func (wallClock) Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
+func (wallClock) Sleep(ctx context.Context, d time.Duration) error { return retry.Sleep(ctx, d) }
 
 // merge adds entries to the fallback index of one subject until they stand.
 type merge struct {
@@ -70,8 +65,9 @@ type merge struct {
 	gone    map[digest.Digest]bool // entries that must not
 
 	seen                []Descriptor           // entries of others met on the way, which a race may drop
-	alive               map[digest.Digest]bool // those that were dropped and exist
+	alive               map[digest.Digest]bool // whether those that were dropped exist
 	puts, refused, slow int
+	dangling            int    // how often the list was refused because of entries that are gone
 	spread              bool   // has waited a while after its first collision
 	refusedTag          string // the ETag under which the last put was refused
 	unconditional       bool   // the registry's ETags do not work
@@ -84,7 +80,7 @@ func newMerge(repo *repository, subject digest.Digest, own []Descriptor) *merge 
 	before := repo.listed[subject]
 	repo.mu.Unlock()
 	seen := without(before[max(len(before)-maxRepairs, 0):], own)
-	return &merge{seen: seen, repo: repo, subject: subject, own: without(own, nil), alive: map[digest.Digest]bool{}}
+	return &merge{seen: seen, repo: repo, subject: subject, own: without(own, nil), alive: map[digest.Digest]bool{}, gone: map[digest.Digest]bool{}}
 }
 
 // look is what was found in the list, and what is to be added to it.
@@ -134,6 +130,11 @@ func (m *merge) look(ctx context.Context) (look, error) {
 	found, err := m.read(ctx)
 	if err != nil {
 		return look{}, err
+	}
+	if m.dangling > 1 { // it is not only that it was read too early
+		if err := m.dropDead(ctx, found.list.doc.entries); err != nil {
+			return look{}, err
+		}
 	}
 	found.surplus = slices.ContainsFunc(found.list.doc.entries, m.isGone)
 	dropped := without(m.seen, found.list.doc.entries)
@@ -201,6 +202,9 @@ func (m *merge) put(ctx context.Context, found look) (standing time.Time, pause 
 		return time.Time{}, m.pause(), nil
 	}
 	m.slow = 0
+	for _, d := range found.missing { // what is dropped once more may be gone by then
+		delete(m.alive, d.Digest)
+	}
 	raw, err := found.list.doc.minus(m.isGone).plus(found.missing).marshal()
 	if err != nil {
 		return time.Time{}, 0, err
@@ -213,6 +217,10 @@ func (m *merge) put(ctx context.Context, found look) (standing time.Time, pause 
 		return time.Time{}, 0, ctx.Err()
 	case err != nil && bounded.Err() != nil: // it may still land
 		return time.Time{}, m.pause(), nil
+	case namesMissing(err) && m.dangling < maxDangling:
+		m.puts--
+		m.dangling++
+		return time.Time{}, rand.N(m.settle() / 4), nil
 	case conflict(err):
 		m.puts--
 		m.refused++
@@ -239,6 +247,30 @@ func (m *merge) condition(found look) http.Header {
 		return nil
 	}
 	return http.Header{"If-Match": {etag}}
+}
+
+// namesMissing reports whether a registry refuses a list because something in it is not
+// there: somebody has deleted it since the list was read, or long ago.
+func namesMissing(err error) bool {
+	var status *StatusError
+	if !errors.As(err, &status) || status.Status != http.StatusNotFound && status.Status != http.StatusBadRequest {
+		return false
+	}
+	return slices.Contains([]string{"MANIFEST_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"}, status.Code)
+}
+
+// dropDead takes out of a list what is gone, where the registry lets nobody put the list
+// with it.
+func (m *merge) dropDead(ctx context.Context, entries []Descriptor) error {
+	if _, err := m.checkAlive(ctx, entries); err != nil {
+		return err
+	}
+	for _, d := range entries {
+		if !m.alive[d.Digest] {
+			m.gone[d.Digest] = true
+		}
+	}
+	return nil
 }
 
 func conflict(err error) bool {

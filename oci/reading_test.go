@@ -154,20 +154,6 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestRetryAfterForms(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for text, want := range map[string]time.Duration{
-		"7": 7 * time.Second, "0": 0, "99999999999999999": 1e9 * time.Second,
-		"Thu, 01 Jan 2026 00:01:00 GMT": time.Minute, "Wed, 31 Dec 2025 00:00:00 GMT": 0,
-		"": -1, "-5": -1, "soon": -1, "1.5": -1,
-	} {
-		got, told := retryAfter(&http.Response{Header: http.Header{"Retry-After": {text}}}, now)
-		if told != (want >= 0) || told && got != want {
-			t.Errorf("%q: %s, %t", text, got, told)
-		}
-	}
-}
-
 // blob is a store with one blob and its descriptor.
 func blob(t *testing.T, s *testkit.Server, size int) (Store, Descriptor, []byte) {
 	t.Helper()

@@ -14,22 +14,27 @@ func TestParseReference(t *testing.T) {
 	registry := func(host, repository, tag, d string) Reference {
 		return Reference{Scheme: SchemeRegistry, Registry: host, Repository: repository, Tag: tag, Digest: digest.Digest(d)}
 	}
+	implied := func(host, repository string) Reference {
+		ref := registry(host, repository, "latest", "")
+		ref.Implied = true
+		return ref
+	}
 	layout := func(path, tag, d string) Reference {
 		return Reference{Scheme: SchemeLayout, Path: path, Tag: tag, Digest: digest.Digest(d)}
 	}
 	for text, want := range map[string]Reference{
-		"alpine":                             registry(hub, "library/alpine", "latest", ""),
+		"alpine":                             implied(hub, "library/alpine"),
 		"alpine:3.20":                        registry(hub, "library/alpine", "3.20", ""),
-		"org/app":                            registry(hub, "org/app", "latest", ""),
-		"docker.io/alpine":                   registry(hub, "library/alpine", "latest", ""),
-		"index.docker.io/org/app":            registry(hub, "org/app", "latest", ""),
+		"org/app":                            implied(hub, "org/app"),
+		"docker.io/alpine":                   implied(hub, "library/alpine"),
+		"index.docker.io/org/app":            implied(hub, "org/app"),
 		"ghcr.io/a/b/c:v1":                   registry("ghcr.io", "a/b/c", "v1", ""),
-		"localhost/app":                      registry("localhost", "app", "latest", ""),
+		"localhost/app":                      implied("localhost", "app"),
 		"localhost:5000/app:v1":              registry("localhost:5000", "app", "v1", ""),
-		"[::1]:5000/app":                     registry("[::1]:5000", "app", "latest", ""),
+		"[::1]:5000/app":                     implied("[::1]:5000", "app"),
 		"r.example.com/app@" + someDigest:    registry("r.example.com", "app", "", someDigest),
 		"r.example.com/app:v1@" + someDigest: registry("r.example.com", "app", "v1", someDigest),
-		"r.example.com:443/app":              registry("r.example.com:443", "app", "latest", ""),
+		"r.example.com:443/app":              implied("r.example.com:443", "app"),
 		"oci:dir":                            layout("dir", "", ""),
 		"oci:dir:v1":                         layout("dir", "v1", ""),
 		"oci:/a/b.tar:v1":                    layout("/a/b.tar", "v1", ""),

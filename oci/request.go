@@ -14,6 +14,8 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/hallmark-project/hallmark/internal/retry"
 )
 
 // request is one HTTP request to the registry.
@@ -145,7 +147,7 @@ func statusError(resp *http.Response) error {
 	if json.Unmarshal(body, &doc) == nil && len(doc.Errors) > 0 {
 		e.Code, e.Message = printable(doc.Errors[0].Code), printable(doc.Errors[0].Message)
 	}
-	e.RetryAfter, _ = retryAfter(resp, time.Now())
+	e.RetryAfter, _ = retry.After(resp.Header, time.Now())
 	return e
 }
 

@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hallmark-project/hallmark/internal/retry"
 )
 
 const (
@@ -41,10 +41,12 @@ func (p retryPolicy) next(tries int, resp *http.Response, err error) (wait time.
 	if tries > p.retries || !mayPass(resp, err) {
 		return 0, false
 	}
-	wait, told := retryAfter(resp, time.Now())
+	told := false
+	if resp != nil {
+		wait, told = retry.After(resp.Header, time.Now())
+	}
 	if !told {
-		wait = min(firstWait<<min(tries-1, 10), maxWait)
-		wait = wait*4/5 + rand.N(wait*2/5) // not all at the same time
+		wait = retry.Backoff(tries, firstWait, maxWait)
 	}
 	return max(wait, minWait), wait <= maxWait
 }
@@ -96,7 +98,7 @@ func (t *persistent) RoundTrip(req *http.Request) (*http.Response, error) {
 			_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection can be used again
 			resp.Body.Close()
 		}
-		if err := (wallClock{}).Sleep(req.Context(), wait); err != nil {
+		if err := retry.Sleep(req.Context(), wait); err != nil {
 			closeBody(req)
 			return nil, err
 		}
@@ -155,29 +157,12 @@ func tries(ctx context.Context) int {
 	return 0
 }
 
-// retryAfter is how long a registry wants to be left alone (RFC 9110 section 10.2.3:
-// seconds or a date).
-func retryAfter(resp *http.Response, now time.Time) (wait time.Duration, told bool) {
-	if resp == nil {
-		return 0, false
-	}
-	text := resp.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return time.Duration(min(seconds, 1e9)) * time.Second, true
-	}
-	if date, err := http.ParseTime(text); err == nil {
-		return max(date.Sub(now), 0), true
-	}
-	return 0, false
-}
-
 // mayPass reports whether a request may succeed when repeated.
 func mayPass(resp *http.Response, err error) bool {
 	if err != nil {
 		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && brokeOff(err)
 	}
-	s := resp.StatusCode
-	return s == http.StatusRequestTimeout || s == http.StatusTooManyRequests || s >= 500 && s != http.StatusNotImplemented
+	return retry.MayPass(resp.StatusCode)
 }
 
 // brokeOff reports whether a connection failed in a way that another try may not.

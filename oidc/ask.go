@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
+
+	"github.com/hallmark-project/hallmark/internal/retry"
 )
 
 // ProviderError says that a provider gave no token. Nothing was signed.
@@ -96,8 +96,7 @@ func (o Options) ask(ctx context.Context, q question) ([]byte, error) {
 		}
 		wait := got.wait
 		if wait < 0 {
-			base := time.Second << (attempt - 1)
-			wait = base/2 + rand.N(base/2)
+			wait = retry.Backoff(attempt, time.Second, maxWait)
 		}
 		if end, _ := within.Deadline(); wait > maxWait || time.Until(end) < wait {
 			return nil, failure
@@ -113,8 +112,7 @@ func (o Options) ask(ctx context.Context, q question) ([]byte, error) {
 
 // mayPass reports whether a request may succeed when repeated.
 func mayPass(status int, err error) bool {
-	return err != nil && !errors.Is(err, errAnswer) ||
-		status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
+	return err != nil && !errors.Is(err, errAnswer) || retry.MayPass(status)
 }
 
 func (o Options) once(ctx context.Context, q question) (reply, error) {
@@ -130,7 +128,10 @@ func (o Options) once(ctx context.Context, q question) (reply, error) {
 		return reply{}, withoutURL(err)
 	}
 	defer response.Body.Close()
-	got := reply{status: response.StatusCode, wait: retryAfter(response.Header.Get("Retry-After"), o.Now())}
+	got := reply{status: response.StatusCode, wait: -1}
+	if wait, told := retry.After(response.Header, o.Now()); told {
+		got.wait = wait
+	}
 	if got.status != http.StatusOK && got.status != http.StatusCreated {
 		return got, nil
 	}
@@ -156,18 +157,6 @@ func (o Options) client() *http.Client {
 	return &client
 }
 
-// retryAfter reads the header of RFC 9110 section 10.2.3: seconds or a date. It is -1
-// if there is none.
-func retryAfter(text string, now time.Time) time.Duration {
-	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return time.Duration(min(n, 1e6)) * time.Second
-	}
-	if date, err := http.ParseTime(text); err == nil {
-		return max(date.Sub(now), 0)
-	}
-	return -1
-}
-
 // withoutURL takes the address out of an error of net/http, whose query may be secret.
 func withoutURL(err error) error {
 	var at *url.Error
@@ -190,12 +179,5 @@ func (o Options) sleep(ctx context.Context, d time.Duration) error {
 	if o.Sleep != nil {
 		return o.Sleep(ctx, d)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return retry.Sleep(ctx, d)
 }

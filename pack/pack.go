@@ -38,7 +38,7 @@ const (
 // Bounds on a pack.
 const (
 	maxFiles = 100_000
-	maxSmall = 256 << 20 // bytes of all files but blobs
+	maxSmall = 256 << 20 // bytes of all files that are kept in memory
 	// MaxFile is the size of one file, what a tar header without extensions can say.
 	MaxFile = 8<<30 - 1
 	maxPath = 100
@@ -113,7 +113,14 @@ func Write(w io.Writer, m Manifest, files []File, sign func(manifest []byte) ([]
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	m.SchemaVersion, m.Files = Version, []Entry{}
 	out := tar.NewWriter(w)
+	small := int64(0)
 	for i, f := range files {
+		if kept(f.Path) {
+			small += f.Size
+		}
+		if small > maxSmall {
+			return errSmall
+		}
 		if err := checkPath(f.Path); err != nil {
 			return err
 		}
@@ -148,6 +155,14 @@ func Write(w io.Writer, m Manifest, files []File, sign func(manifest []byte) ([]
 	return out.Close()
 }
 
+// kept reports whether whoever reads a pack keeps a file in memory: blobs and SBOMs may be
+// large, and are not asked for by name.
+func kept(name string) bool {
+	return !strings.HasPrefix(name, "blobs/") && !strings.HasPrefix(name, "sboms/")
+}
+
+var errSmall = fmt.Errorf("%w: more than %d bytes beside its blobs and SBOMs", ErrPack, maxSmall)
+
 var lastPaths = []string{ManifestPath, SignaturePath, SumPath}
 
 func sumOf(manifest, signature []byte) []byte {
@@ -177,7 +192,7 @@ type Pack struct {
 	Manifest
 	Raw       []byte            // the manifest as it was signed
 	Signature []byte            // a Sigstore bundle; nil: nobody answers for it
-	Small     map[string][]byte // all files but those under blobs/
+	Small     map[string][]byte // all files but those under blobs/ and sboms/
 }
 
 // Read reads a pack and checks every byte of it. Errors wrap [ErrPack].
@@ -241,9 +256,9 @@ func (c *checker) one(h *tar.Header) error {
 	sum := sha256.New()
 	into := io.MultiWriter(sum, c.out)
 	var content *bytes.Buffer
-	if !strings.HasPrefix(h.Name, "blobs/") {
+	if kept(h.Name) {
 		if c.small += h.Size; c.small > maxSmall {
-			return fmt.Errorf("%w: more than %d bytes beside its blobs", ErrPack, maxSmall)
+			return errSmall
 		}
 		content = &bytes.Buffer{}
 		into = io.MultiWriter(into, content)

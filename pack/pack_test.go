@@ -180,3 +180,28 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestLargePack: SBOMs may be of any size, and a pack that nobody could read is not written.
+func TestLargePack(t *testing.T) {
+	zeros := func(name string) File {
+		return File{name, maxSmall + 1, func() (io.ReadCloser, error) { return io.NopCloser(io.LimitReader(endless{}, maxSmall+1)), nil }}
+	}
+	var archive bytes.Buffer
+	if err := Write(&archive, Manifest{}, []File{zeros("bundles/a.json")}, nil); !errors.Is(err, ErrPack) {
+		t.Errorf("a large bundle: %v", err)
+	}
+	in, out := io.Pipe()
+	go func() { _ = out.CloseWithError(Write(out, Manifest{}, []File{zeros("sboms/a.json")}, nil)) }()
+	p, err := Read(in)
+	if err != nil || len(p.Small) != 0 {
+		t.Errorf("a large SBOM: %v", err)
+	}
+}
+
+// endless is zeros without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}

@@ -4,13 +4,27 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/anchore/syft/syft/format/syftjson"
 	"github.com/anchore/syft/syft/sbom"
 )
 
-// encodeAll writes what was found in each of the formats.
+const (
+	// manyPackages is from how many packages on memory is looked after.
+	manyPackages = 5_000
+	// manyGC is by how many percent the heap then grows before the collector runs.
+	manyGC = 25
+)
+
+// encodeAll writes what was found in each of the formats. The libraries build each document
+// as a tree and then as text, several times its size, and leave the trees behind: with many
+// packages, the collector is not left to let them add up.
 func encodeAll(found *sbom.SBOM, id *identity, formats []Format) ([]Document, error) {
+	if found.Artifacts.Packages.PackageCount() >= manyPackages {
+		debug.FreeOSMemory() // what cataloguing left
+		defer debug.SetGCPercent(debug.SetGCPercent(manyGC))
+	}
 	docs := make([]Document, 0, len(formats))
 	for _, f := range formats {
 		version, text, err := encode(found, id, f)
@@ -29,7 +43,7 @@ func encode(found *sbom.SBOM, id *identity, f Format) (version string, text []by
 		if err != nil {
 			return "", nil, err
 		}
-		text, err = encodeJSON(doc)
+		text, err = encodeSPDX(doc)
 		return spdxVersion, text, err
 	case CycloneDXJSON:
 		text, err = encodeCycloneDX(cyclonedxDocument(found, id))

@@ -1,7 +1,9 @@
 package sbom
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,6 +85,78 @@ func sortSPDX(doc *spdx.Document, root *spdx.Package) {
 	slices.SortStableFunc(doc.OtherLicenses, func(a, b *spdx.OtherLicense) int {
 		return cmp.Compare(a.LicenseIdentifier, b.LicenseIdentifier)
 	})
+}
+
+// encodeSPDX writes a document. Its long lists are written element by element: the encoder
+// would build the whole text first, and copy it.
+func encodeSPDX(doc *spdx.Document) ([]byte, error) {
+	frame := *doc
+	packages, files, relationships := doc.Packages, doc.Files, doc.Relationships
+	// An empty list keeps its form; in place of another one stands a list of null, which
+	// nothing within a JSON string looks like.
+	frame.Packages, frame.Files, frame.Relationships = stub(packages), stub(files), stub(relationships)
+	text, err := encodeJSON(&frame)
+	if err != nil {
+		return nil, err
+	}
+	const aPackage, aRelationship = 1100, 250 // bytes, about
+	w := splice{rest: text}
+	w.out.Grow(len(text) + aPackage*len(packages) + aRelationship*len(relationships))
+	return w.bytes(list{"packages", each(packages)}, list{"files", each(files)}, list{"relationships", each(relationships)})
+}
+
+func stub[T any](elements []*T) []*T {
+	if len(elements) == 0 {
+		return elements
+	}
+	return []*T{nil}
+}
+
+// list is a member of a document that is written element by element.
+type list struct {
+	name     string
+	elements []any
+}
+
+func each[T any](elements []*T) []any {
+	out := make([]any, len(elements))
+	for i, e := range elements {
+		out[i] = e
+	}
+	return out
+}
+
+// splice writes a document whose lists were left out.
+type splice struct {
+	rest []byte
+	out  bytes.Buffer
+}
+
+// bytes puts the lists, in the order of the document, in their places.
+func (s *splice) bytes(lists ...list) ([]byte, error) {
+	enc := json.NewEncoder(&s.out)
+	enc.SetEscapeHTML(false)
+	for _, l := range lists {
+		before, after, found := bytes.Cut(s.rest, []byte(`"`+l.name+`":[null]`))
+		if !found {
+			continue
+		}
+		s.out.Write(before)
+		s.out.WriteString(`"` + l.name + `":[`)
+		for i, e := range l.elements {
+			if i > 0 {
+				s.out.WriteByte(',')
+			}
+			if err := enc.Encode(e); err != nil {
+				return nil, err
+			}
+			s.out.Truncate(s.out.Len() - len("\n"))
+		}
+		s.out.WriteByte(']')
+		s.rest = after
+	}
+	s.out.Write(s.rest)
+	return s.out.Bytes(), nil
 }
 
 // first orders what is special before what is not.

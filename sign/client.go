@@ -6,14 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hallmark-project/hallmark/internal/retry"
 )
 
 // ServiceError says that a signing service did not do what was asked of it. Nothing was
@@ -48,7 +48,7 @@ func (e *ServiceError) Unwrap() error { return e.Cause }
 
 // Refused reports whether the service said no for good: asking again will not help.
 func (e *ServiceError) Refused() bool {
-	return e.Status >= 300 && !passing(e.Status) && !errors.Is(e.Cause, ErrAnswer)
+	return e.Status >= 300 && !retry.MayPass(e.Status) && !errors.Is(e.Cause, ErrAnswer)
 }
 
 // ErrAnswer says that a service answered, and that its answer does not hold.
@@ -106,7 +106,7 @@ func (c *Client) do(ctx context.Context, r request, also ...int) (answer, error)
 	if err := secure(r); err != nil {
 		return answer{}, err
 	}
-	start, delay, budget := c.now(), firstDelay, c.budget()
+	start, budget := c.now(), c.budget()
 	for attempt := 1; ; attempt++ {
 		got, err := c.once(ctx, r, budget-c.now().Sub(start))
 		if ctx.Err() != nil {
@@ -122,10 +122,9 @@ func (c *Client) do(ctx context.Context, r request, also ...int) (answer, error)
 		if failure.Refused() {
 			return answer{}, failure
 		}
-		wait := retryAfter(got.header, c.now())
-		if wait == 0 {
-			wait = delay/2 + rand.N(delay/2+1)
-			delay = min(delay*2, maxDelay)
+		wait, told := retry.After(got.header, c.now())
+		if !told || wait == 0 {
+			wait = retry.Backoff(attempt, firstDelay, maxDelay)
 		}
 		if failure.Elapsed+wait > budget {
 			return answer{}, failure
@@ -153,11 +152,6 @@ func contains(list []int, n int) bool {
 		}
 	}
 	return false
-}
-
-// passing reports whether a status may be another one later.
-func passing(status int) bool {
-	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }
 
 // secure refuses to send anything over an unprotected connection, but to this machine.
@@ -229,27 +223,7 @@ func (c *Client) sleep(ctx context.Context, d time.Duration) error {
 	if c.Sleep != nil {
 		return c.Sleep(ctx, d)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-// retryAfter is how long a service asks to wait, zero if it does not say.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	const most = 1 << 30 // seconds; beyond any budget, and short of what a duration holds
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(seconds, most)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return min(at.Sub(now), most*time.Second)
-	}
-	return 0
+	return retry.Sleep(ctx, d)
 }
 
 // withoutSecret keeps an error of the transport unless it quotes an answer that holds the

@@ -20,14 +20,14 @@ import (
 
 // Limits bound what one verification may cost. A zero member means its default.
 type Limits struct {
-	PieceBytes int64 // one piece of evidence; default 256 MiB
+	PieceBytes int64 // one piece of evidence; default 384 MiB: an SBOM of 200 MiB within a bundle, and room
 	Pieces     int   // pieces read of one digest; default 20,000
 	Parallel   int   // pieces read at once; default 16
 }
 
 func (l Limits) withDefaults() Limits {
 	if l.PieceBytes == 0 {
-		l.PieceBytes = 256 << 20
+		l.PieceBytes = 384 << 20
 	}
 	if l.Pieces == 0 {
 		l.Pieces = 20_000

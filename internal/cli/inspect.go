@@ -28,11 +28,13 @@ func (v *judgement) inspect(b *bench) func(verify.Verified, string, []byte) {
 	if !b.full && !rederive {
 		return nil
 	}
-	v.packed = map[digest.Digest][]byte{}
+	v.packed, v.documents = map[digest.Digest][]byte{}, map[digest.Digest]verify.Document{}
 	return func(e verify.Verified, predicateType string, predicate []byte) {
 		switch policy.TypeOf(predicateType).String() {
 		case "spdx", "cyclonedx", "syft":
-			if b.keep {
+			if b.keep && e.Document != nil {
+				v.documents[e.Evidence] = *e.Document // a blob, which the pack reads again
+			} else if b.keep {
 				v.packed[e.Evidence] = bytes.Clone(predicate)
 			}
 			if doc, err := inventory.Parse(predicate); err == nil {

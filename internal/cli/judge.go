@@ -41,6 +41,8 @@ type judgement struct {
 	sboms  []attestedSBOM
 	packed map[digest.Digest][]byte // SBOMs by their evidence, for a pack
 	record *recorder                // nil: nothing is to be kept of what is read
+
+	documents map[digest.Digest]verify.Document // SBOMs that evidence refers to, by the evidence
 }
 
 // bench reads what flags name before anything is judged.

@@ -86,6 +86,11 @@ func (b *bench) packFiles(ctx context.Context, r *render.Result, v *judgement) (
 			files = append(files, pack.File{Path: fmt.Sprintf("%s%04d-%06d.json", packBundles, i, n), Size: one.Size, Open: one.Open})
 		}
 	}
+	for evidence, document := range v.documents {
+		d := oci.Descriptor{Digest: document.Digest, Size: document.Size}
+		files = append(files, pack.File{Path: "sboms/" + evidence.Encoded() + ".json", Size: d.Size,
+			Open: func() (io.ReadCloser, error) { return v.record.Store.Fetch(ctx, d) }})
+	}
 	for evidence, predicate := range v.packed {
 		files = append(files, pack.Content("sboms/"+evidence.Encoded()+".json", predicate))
 	}

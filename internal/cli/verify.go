@@ -108,7 +108,7 @@ Dockerfiles, compose files, or what 'helm template' and 'kustomize build' print 
 }
 
 // defaultMaxBundle is the size of a piece of evidence that is read.
-const defaultMaxBundle = 256 << 20
+const defaultMaxBundle = 384 << 20
 
 // verifyGC makes the collector run at half the usual growth: what verify holds are
 // large pieces of evidence, each for a moment.

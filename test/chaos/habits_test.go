@@ -1,11 +1,19 @@
 package chaos
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/hallmark-project/hallmark/internal/testkit"
 )
@@ -14,6 +22,7 @@ import (
 type habit struct {
 	name    string
 	options []testkit.Option
+	limit   *testkit.Limit
 	api     bool // it has the referrers API
 	release int  // exit codes
 	verify  int  // after the release
@@ -30,12 +39,13 @@ var habits = []habit{
 	{name: "pages of one", options: []testkit.Option{testkit.PaginateReferrers(1)}, api: true, copies: []int{0}},
 	{name: "pages in a circle", options: []testkit.Option{testkit.LoopingPages()}, api: true, release: 5, verify: 5, copies: []int{5}},
 	{name: "no deletes", options: []testkit.Option{testkit.NoDeletes()}, api: true, copies: []int{0}},
-	{name: "four requests at once", options: []testkit.Option{(&testkit.Limit{AtOnce: 4}).Middleware()}, api: true, copies: []int{0}},
-	{name: "twenty requests a second", options: []testkit.Option{(&testkit.Limit{PerSecond: 20}).Middleware()}, api: true, copies: []int{0}},
+	{name: "four requests at once", options: []testkit.Option{testkit.Delay(stagesDelay)}, limit: &testkit.Limit{AtOnce: 4}, api: true, copies: []int{0}},
+	{name: "twenty requests a second", limit: &testkit.Limit{PerSecond: 20}, api: true, copies: []int{0}},
 	{name: "mounts never", options: []testkit.Option{testkit.MountsNever()}, api: true, copies: []int{0}},
 	{name: "mounts always", options: []testkit.Option{testkit.MountsAlways()}, api: true, copies: []int{0}},
 	{name: "mounts falsely", options: []testkit.Option{testkit.MountsFalsely()}, api: true, copies: []int{0, 5}},
 	{name: "no monolithic POST", options: []testkit.Option{testkit.NoMonolithicPOST()}, api: true, copies: []int{0}},
+	{name: "chunks of 1 MB only", options: []testkit.Option{testkit.ChunkedOnly(1 << 20)}, api: true, copies: []int{0}},
 	{name: "clock a month ahead", options: []testkit.Option{testkit.ClockSkew(30 * 24 * time.Hour)}, api: true, copies: []int{0}},
 	{name: "clock a month behind", options: []testkit.Option{testkit.ClockSkew(-30 * 24 * time.Hour)}, api: true, copies: []int{0}},
 }
@@ -48,6 +58,12 @@ func TestHabits(t *testing.T) {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			s := testkit.Registry(t, h.options...)
+			if h.limit != nil {
+				s.Use(h.limit.Middleware())
+				defer func() {
+					t.Logf("%d of %d requests were above the limit, at most %d within it at once", h.limit.Violations(), s.Count(), h.limit.Most())
+				}()
+			}
 			image := testkit.NewIndex()
 			ref := testkit.PushImage(t, s, "team/app:v1", image)
 			expect(t, l, []int{h.release}, "release", "--key", l.key("release"), ref)
@@ -55,11 +71,15 @@ func TestHabits(t *testing.T) {
 			l.need(t, "copy")
 			dir := filepath.Join(t.TempDir(), "layout")
 			for target, place := range map[string]store{
-				s.Host + "/team/copy:v1": repository{&registry{h.name, s.Host, h.api}, "team/copy"},
+				s.Host + "/team/copy:v1": behind{s, "team/copy", h.api},
 				"oci:" + dir + ":v1":     layout{dir: dir},
 			} {
-				if out := expect(t, l, h.copies, "copy", ref, target); out.code == 0 {
-					checkCopy(t, h, s, image, place, out)
+				out := expect(t, l, h.copies, "copy", ref, target)
+				if out.code != 0 || h.release != 0 {
+					continue
+				}
+				if err := copiedWhole(behind{s, "team/app", h.api}, place, image); err != nil {
+					t.Errorf("%v\n%s", err, out)
 				}
 			}
 		})
@@ -79,21 +99,55 @@ func expect(t *testing.T, l *lab, codes []int, args ...string) output {
 	return out
 }
 
-// checkCopy wants a copy to hold all that the registry shows of an image.
-func checkCopy(t *testing.T, h habit, s *testkit.Server, image *testkit.Image, place store, out output) {
-	t.Helper()
-	source := repository{&registry{h.name, s.Host, h.api}, "team/app"}
+// copiedWhole wants a copy to hold all that belongs to a released image.
+func copiedWhole(source, place store, image *testkit.Image) error {
 	want, err := take(source, image.Digest())
-	if err == nil {
-		var got holdings
-		if got, err = take(place, image.Digest()); err == nil {
-			err = want.lacks(got)
-		}
+	if err != nil {
+		return err
 	}
-	if h.release == 0 && len(want.referrers) != 1+len(image.Children) {
-		err = errors.Join(err, fmt.Errorf("%d of the original's manifests have referrers", len(want.referrers)))
+	if len(want.referrers) != 1+len(image.Children) {
+		return fmt.Errorf("%d of the original's manifests have referrers", len(want.referrers))
+	}
+	got, err := take(place, image.Digest())
+	if err != nil {
+		return err
+	}
+	return want.lacks(got)
+}
+
+// behind is a repository past the habits of its registry.
+type behind struct {
+	s    *testkit.Server
+	name string
+	api  bool
+}
+
+func (b behind) get(what string) ([]byte, error) {
+	resp := b.s.Direct(httptest.NewRequest(http.MethodGet, "/v2/"+b.name+"/"+what, nil))
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode == http.StatusNotFound {
+		err = fmt.Errorf("%s %w", what, errMissing)
+	}
+	return raw, err
+}
+
+func (b behind) manifest(d digest.Digest) ([]byte, error) { return b.get("manifests/" + d.String()) }
+func (b behind) blob(d digest.Digest) ([]byte, error)     { return b.get("blobs/" + d.String()) }
+
+func (b behind) referrers(subject digest.Digest) ([]ocispec.Descriptor, error) {
+	what := "referrers/" + subject.String()
+	if !b.api {
+		what = "manifests/" + strings.Replace(subject.String(), ":", "-", 1)
+	}
+	raw, err := b.get(what)
+	if errors.Is(err, errMissing) {
+		return nil, nil
 	}
 	if err != nil {
-		t.Errorf("%v\n%s", err, out)
+		return nil, err
 	}
+	var list ocispec.Index
+	err = json.Unmarshal(raw, &list)
+	return list.Manifests, err
 }

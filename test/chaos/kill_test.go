@@ -178,7 +178,7 @@ func (k *kills) killAfter(args []string, moment time.Duration) output {
 // killAtRequest kills hallmark when its nth request arrives, which the registry still
 // gets to see.
 func (k *kills) killAtRequest(args []string, proxy *Proxy, n int) output {
-	ctx, kill := context.WithTimeout(context.Background(), commandTime)
+	ctx, kill := context.WithTimeout(context.Background(), k.patience)
 	defer kill()
 	proxy.OnEach(func(number int) {
 		if number == n {
@@ -192,7 +192,7 @@ func (k *kills) killAtRequest(args []string, proxy *Proxy, n int) output {
 // killAtFile kills hallmark as soon as a folder holds n files that it did not hold
 // before, temporary ones included.
 func (k *kills) killAtFile(args []string, dir string, n int) output {
-	ctx, kill := context.WithTimeout(context.Background(), commandTime)
+	ctx, kill := context.WithTimeout(context.Background(), k.patience)
 	defer kill()
 	before := filesIn(dir)
 	ended := make(chan struct{})

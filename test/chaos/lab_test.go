@@ -24,9 +24,10 @@ import (
 )
 
 const (
-	// commandTime is what hallmark may take for a command. More is a failure: a run must
-	// end by itself.
-	commandTime = 5 * time.Minute
+	// commandTime is what hallmark may take for a command, besides stallsAtMost times the
+	// length of a stall. More is a failure: a run must end by itself.
+	commandTime  = 5 * time.Minute
+	stallsAtMost = 60
 	// atOnce is how many runs go on beside each other. Most of the time they wait.
 	atOnce = 6
 
@@ -77,6 +78,7 @@ func skip(t *testing.T, reason any) {
 type lab struct {
 	dir        string // removed in the end
 	hallmark   string
+	patience   time.Duration // for one command
 	home       string
 	registries []*registry // distribution, and one with the referrers API
 }
@@ -109,14 +111,15 @@ func open(t *testing.T) *lab {
 	if os.Getenv("HALLMARK") == "" {
 		t.Skip("HALLMARK is not set; 'make chaos' does that")
 	}
-	theLab.once.Do(func() { theLab.lab, theLab.err = newLab() })
+	stall := duration(t, "STALL", defaultStall)
+	theLab.once.Do(func() { theLab.lab, theLab.err = newLab(stall) })
 	if theLab.err != nil {
 		t.Fatal(theLab.err)
 	}
 	return theLab.lab
 }
 
-func newLab() (*lab, error) {
+func newLab(stall time.Duration) (*lab, error) {
 	hallmark, err := filepath.Abs(os.Getenv("HALLMARK"))
 	if err != nil {
 		return nil, err
@@ -126,7 +129,7 @@ func newLab() (*lab, error) {
 		return nil, err
 	}
 	theLab.stops = append(theLab.stops, func() { os.RemoveAll(dir) })
-	l := &lab{dir: dir, hallmark: hallmark, home: filepath.Join(dir, "home")}
+	l := &lab{dir: dir, hallmark: hallmark, home: filepath.Join(dir, "home"), patience: commandTime + stallsAtMost*stall}
 	if err := os.Mkdir(l.home, 0o700); err != nil {
 		return nil, err
 	}
@@ -250,7 +253,7 @@ func (l *lab) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // run runs hallmark to its end.
 func (l *lab) run(args ...string) output {
-	ctx, done := context.WithTimeout(context.Background(), commandTime)
+	ctx, done := context.WithTimeout(context.Background(), l.patience)
 	defer done()
 	return watch(l.command(ctx, args...))
 }

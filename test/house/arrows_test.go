@@ -23,21 +23,22 @@ const root = "../.."
 // to take its place here.
 var mayImport = map[string][]string{
 	"bundle":              {},
-	"oci":                 {},
+	"oci":                 {"internal/retry"},
 	"trust":               {},
 	"policy":              {"inventory"},
 	"inventory":           {"bundle"}, // what SBOMs say, for policies and for comparing
-	"oidc":                {},
+	"oidc":                {"internal/retry"},
 	"provenance":          {"bundle"}, // how something was built, by what a CI job knows
 	"transfer":            {"oci"},    // images with their evidence from store to store
 	"prune":               {"policy"}, // which evidence newer evidence supersedes
 	"workload":            {},         // which images files name
 	"sbom":                {"bundle", "oci", "trust", "policy"},
 	"attest":              {"bundle", "oci", "trust", "policy"},
-	"sign":                {"bundle", "oci", "trust", "policy"},
+	"sign":                {"bundle", "oci", "trust", "policy", "internal/retry"},
 	"verify":              {"bundle", "oci", "trust", "policy", "inventory"},
 	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "provenance", "transfer", "prune", "internal/render", "internal/settings"},
 	"internal/render":     {"verify"},
+	"internal/retry":      {}, // which failed requests are repeated, and when
 	"internal/settings":   {}, // the form of a configuration file
 	"internal/man":        {"internal/cli"},
 	"cmd/hallmark":        {"internal/cli"},
@@ -52,6 +53,7 @@ var mayImport = map[string][]string{
 	"test/house":                {"provenance"}, // whose variables a document lists
 	"test/bench":                {},
 	"test/mutants":              {},
+	"test/chaos":                {}, // runs the program against registries that fail
 
 	"test/conformance":        {},
 	"test/conformance/client": {}, // runs the program, as the suite does

@@ -16,10 +16,12 @@ func TestExamples(t *testing.T) {
 	if err := os.CopyFS(layout, os.DirFS(filepath.Join(build, "images", "layout"))); err != nil {
 		t.Fatal(err)
 	}
+	near, far := oneRegistry(t, shop.memory), oneRegistry(t, shop.distribution)
 	for name, example := range map[string]struct {
 		args []string
 		last string
 	}{
+		"airgap":           {[]string{near.host + "/airgap", far.host + "/airgap"}, "== Done: the same verdict on both sides of the gap"},
 		"audit":            {[]string{filepath.Join(t.TempDir(), "out")}, "== Done: verified, ten times turned down for the right reason, and verified again from the pack"},
 		"release-with-key": {[]string{"oci:" + layout + ":app"}, "Released and verified: oci:" + layout + ":app"},
 	} {
@@ -46,7 +48,7 @@ func TestEveryExampleRuns(t *testing.T) {
 	if err != nil || len(scripts) < 9 {
 		t.Fatalf("%d examples, %v", len(scripts), err)
 	}
-	known := " audit buildkite gitlab jenkins keyless quickstart release-with-key shell tekton "
+	known := " airgap audit buildkite gitlab jenkins keyless quickstart release-with-key shell tekton "
 	for _, script := range scripts {
 		if name := filepath.Base(filepath.Dir(script)); !strings.Contains(known, " "+name+" ") {
 			t.Errorf("nothing runs examples/%s/run.sh", name)
