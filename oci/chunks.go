@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,7 +33,7 @@ func (r *repository) sendChunks(ctx context.Context, location string, b Blob, ch
 	buffer := make([]byte, min(chunk, b.Descriptor.Size))
 	for offset := int64(0); offset < b.Descriptor.Size; {
 		n, err := io.ReadFull(content, buffer)
-		if err != nil && err != io.ErrUnexpectedEOF {
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return tryAgain(err) || brokeOff(err), err
 		}
 		if location, err = r.sendChunk(ctx, location, offset, buffer[:n]); err != nil {

@@ -219,3 +219,27 @@ func TestAttachBesideDanglingEntries(t *testing.T) {
 		t.Errorf("listed: %v, %v", list, err)
 	}
 }
+
+// A writer that had read the list before puts an entry back at the last moment: it does
+// not stay, or readers would miss what it names.
+func TestDetachLooksAgain(t *testing.T) {
+	s := testkit.Registry(t, testkit.WithoutReferrers())
+	store, subject := pinned(t, newClient(t), s)
+	old := attach(t, store, evidence(subject, "old"))[0]
+	stays := attach(t, store, evidence(subject, "stays"))[0]
+	var once sync.Once
+	s.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isDelete(r) {
+				once.Do(func() { testkit.PutFallback(t, s, "team/app", subject.Digest(), old, stays) })
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	if got := detach(t, store, subject.Digest(), old); got[0] != Removed {
+		t.Errorf("got %v", got)
+	}
+	if got := testkit.FallbackEntries(t, s, "team/app", subject.Digest()); len(got) != 1 || got[0] != stays.Digest {
+		t.Errorf("listed: %v", got)
+	}
+}

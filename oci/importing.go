@@ -59,7 +59,7 @@ func (c *Client) Import(ref Reference) (Import, error) {
 		return &repositoryImport{repository: c.repository(ref), put: map[digest.Digest]bool{}}, nil
 	case SchemeLayout:
 	default:
-		return nil, fmt.Errorf("%w %q: images can be copied to a registry or to oci:", ErrReference, ref)
+		return nil, fmt.Errorf("%w %q: images can be copied to a registry or an oci: layout", ErrReference, ref)
 	}
 	info, err := os.Stat(ref.Path)
 	switch {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -165,7 +166,7 @@ func (c Commit) apply(index listDocument) listDocument {
 			index = index.plus([]Descriptor{withTag(t.Manifest, t.Name)})
 		}
 	}
-	all := append(moved, c.Roots...)
+	all := slices.Concat(moved, c.Roots)
 	for _, subject := range sortedDigests(c.Referrers) {
 		all = append(all, c.Referrers[subject]...)
 	}

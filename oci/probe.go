@@ -145,7 +145,7 @@ func (p *probing) observe(resp *http.Response) {
 // wants to be asked.
 func (p *probing) reach(ctx context.Context) error {
 	r := p.repo
-	root := r.base[:strings.Index(r.base, "/v2/")] + "/v2/"
+	root := strings.TrimSuffix(r.base, r.path+"/")
 	req, err := http.NewRequestWithContext(countTries(ctx), http.MethodGet, root, http.NoBody)
 	if err != nil {
 		return err

@@ -317,7 +317,7 @@ func (c *copier) filter(ctx context.Context, t *target, out *outcome) (transfer.
 	var counts map[string]bool
 	if c.bench != nil {
 		v := c.bench.judge(ctx, t.ref.Place()+"@"+t.subject.Digest().String())
-		out.Verdict = string(v.Verdict)
+		out.Verdict = v.Verdict
 		if v.err != nil {
 			return nil, fmt.Errorf("%s is not copied: %w", t.subject, v.err)
 		}

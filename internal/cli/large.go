@@ -54,7 +54,7 @@ func (b *boundedInput) Read(p []byte) (int, error) {
 	if b.left -= int64(n); b.left < 0 {
 		return 0, tooLarge(b.name, b.limit)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = usagef("reading %s: %w", b.name, err)
 	}
 	return n, err
@@ -72,20 +72,12 @@ func (a *App) bundlesIn(name string, limit int64) ([]verify.File, error) {
 		return nil, err
 	}
 	defer in.Close()
-	open := func(at, size int64) (io.ReadCloser, error) {
-		f, err := os.Open(name)
-		return &section{io.NewSectionReader(f, at, size), f}, err
-	}
-	var from io.Reader = in
+	from, held := io.Reader(in), []byte(nil)
 	if in.size == 0 { // a pipe is read once
-		content, err := io.ReadAll(in)
-		if err != nil {
+		if held, err = io.ReadAll(in); err != nil {
 			return nil, err
 		}
-		from = bytes.NewReader(content)
-		open = func(at, size int64) (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(content[at : at+size])), nil
-		}
+		from = bytes.NewReader(held)
 	}
 	lines, err := documentLines(from, name)
 	if err != nil {
@@ -93,12 +85,21 @@ func (a *App) bundlesIn(name string, limit int64) ([]verify.File, error) {
 	}
 	out := make([]verify.File, len(lines))
 	for i, line := range lines {
-		out[i] = verify.File{Name: name, Size: line.size, Open: func() (io.ReadCloser, error) { return open(line.at, line.size) }}
+		out[i] = verify.File{Name: name, Size: line.size, Open: func() (io.ReadCloser, error) { return line.open(name, held) }}
 		if len(lines) > 1 {
 			out[i].Name = fmt.Sprintf("%s line %d", name, i+1)
 		}
 	}
 	return out, nil
+}
+
+// open reads a line of a file, or of what was held of it.
+func (l line) open(name string, held []byte) (io.ReadCloser, error) {
+	if held != nil {
+		return io.NopCloser(bytes.NewReader(held[l.at : l.at+l.size])), nil
+	}
+	f, err := os.Open(name)
+	return &section{io.NewSectionReader(f, l.at, l.size), f}, err
 }
 
 // section is a part of an open file.
@@ -120,7 +121,8 @@ func documentLines(in io.Reader, name string) ([]line, error) {
 	var first brackets
 	for at := int64(0); ; {
 		one, err := nextLine(r, at, &first, len(lines) == 0)
-		if err != nil && err != io.EOF {
+		over := errors.Is(err, io.EOF)
+		if err != nil && !over {
 			return nil, err
 		}
 		if !one.blank {
@@ -128,9 +130,9 @@ func documentLines(in io.Reader, name string) ([]line, error) {
 		}
 		at += one.read
 		switch {
-		case err == io.EOF && len(lines) < 2:
+		case over && len(lines) < 2:
 			return []line{{0, at}}, nil
-		case err == io.EOF:
+		case over:
 			return lines, nil
 		case len(lines) > 0 && !first.balanced():
 			rest, err := io.Copy(io.Discard, r)

@@ -147,7 +147,9 @@ func TestPruneRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var m struct{ Layers []struct{ Digest digest.Digest } }
+		var m struct {
+			Layers []struct{ Digest digest.Digest }
+		}
 		if err := json.Unmarshal(raw, &m); err != nil {
 			t.Fatal(err)
 		}
