@@ -20,6 +20,8 @@ const (
 	MaxManifests = 200_000
 	// maxDepth is how deep evidence about evidence, and an index in an index, may go.
 	maxDepth = 8
+	// maxKept is how large the manifests may be together: annotations and layers are kept.
+	maxKept = 256 << 20
 	// keptRaw is how many bytes of manifests are kept from planning to copying.
 	keptRaw = 64 << 20
 	// readAtOnce is how many requests planning makes at once.
@@ -189,7 +191,11 @@ func (w *walk) add(p *Piece) error {
 	if len(w.pieces) == MaxManifests {
 		return fmt.Errorf("%w: more than %d manifests", ErrTooMuch, MaxManifests)
 	}
-	if w.kept += int64(len(p.raw)); w.kept > keptRaw {
+	w.kept += int64(len(p.raw))
+	if w.kept > maxKept {
+		return fmt.Errorf("%w: manifests of more than %d bytes", ErrTooMuch, int64(maxKept))
+	}
+	if w.kept > keptRaw {
 		p.raw = nil
 	}
 	w.pieces = append(w.pieces, p)

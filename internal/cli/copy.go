@@ -83,6 +83,7 @@ func (a *App) runCopy(ctx context.Context, args []string, o copyOptions) error {
 	if err != nil {
 		return err
 	}
+	c.many = len(errands) > 1
 	outcomes := c.all(ctx, errands)
 	if len(outcomes) == 1 && outcomes[0].err != nil && outcomes[0].Verdict == "" {
 		return outcomes[0].err
@@ -151,6 +152,7 @@ type copier struct {
 	o       copyOptions
 	session *session
 	bench   *bench // nil: nothing is verified
+	many    bool   // several images are on their way at once: bars would cover each other
 	wanted  *wantedTypes
 }
 
@@ -244,9 +246,9 @@ func (c *copier) copy(ctx context.Context, e errand, out *outcome) error {
 	if err != nil {
 		return err
 	}
-	p := c.app.progress("Reading what belongs to " + t.subject.String())
+	end := c.step("Reading what belongs to " + t.subject.String())
 	plan, err := transfer.New(ctx, transfer.Source{Images: t.images, Evidence: t.evidence}, subject, filter)
-	p.end()
+	end()
 	if err != nil {
 		return err
 	}
@@ -264,14 +266,29 @@ func (c *copier) run(ctx context.Context, plan *transfer.Plan, to oci.Reference,
 			err = closeErr
 		}
 	}()
-	p := c.app.byteProgress("Copying " + out.Digest[:19] + " ")
-	defer p.end()
-	result, err := plan.Run(ctx, destination, transfer.Options{Tag: out.Tag, DryRun: c.o.dryRun, Progress: p.bytes})
+	o := transfer.Options{Tag: out.Tag, DryRun: c.o.dryRun}
+	if !c.many {
+		p := c.app.byteProgress("Copying " + out.Digest[:19] + " ")
+		defer p.end()
+		o.Progress = p.bytes
+	}
+	result, err := plan.Run(ctx, destination, o)
 	if err != nil {
 		return err
 	}
 	out.fill(plan, result)
+	if c.many && !c.o.dryRun {
+		c.app.message("%s is at %s.", out.Source, out.Destination)
+	}
 	return nil
+}
+
+// step shows progress on the only image.
+func (c *copier) step(label string) (end func()) {
+	if c.many {
+		return func() {}
+	}
+	return c.app.progress(label).end
 }
 
 // chosen is the subject, or the platform of it that was asked for.
