@@ -12,7 +12,7 @@ import (
 )
 
 // uploadTries is how often an upload starts over that the registry has lost.
-const uploadTries = 3
+const uploadTries = 5
 
 // pushBlob uploads content: one request opens the upload, one sends and ends it. A large
 // one that broke off goes up in chunks from then on. Where from is a repository of the
@@ -159,9 +159,29 @@ func finishing(location string, d digest.Digest) string {
 	return u.String()
 }
 
-// putManifest puts a manifest under a digest or tag. subjectDone reports that the
-// registry itself keeps the list of referrers of the manifest's subject.
+// putManifest puts a manifest under a digest or tag, again where other bytes arrived than
+// were sent. subjectDone reports that the registry itself keeps the list of referrers of
+// the manifest's subject.
 func (r *repository) putManifest(ctx context.Context, target string, d Descriptor, raw []byte, header http.Header) (subjectDone bool, err error) {
+	for range uploadTries {
+		if subjectDone, err = r.putManifestOnce(ctx, target, d, raw, header); err == nil || !damaged(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return subjectDone, err
+}
+
+// damaged reports whether a registry got other bytes than were sent.
+func damaged(err error) bool {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return status.Status == http.StatusBadRequest && (status.Code == "DIGEST_INVALID" || status.Code == "MANIFEST_INVALID")
+	}
+	var other *DigestError
+	return errors.As(err, &other)
+}
+
+func (r *repository) putManifestOnce(ctx context.Context, target string, d Descriptor, raw []byte, header http.Header) (subjectDone bool, err error) {
 	body := BytesBlob(d.MediaType, raw)
 	q := request{method: http.MethodPut, url: r.base + "manifests/" + url.PathEscape(target), body: &body, kind: d.MediaType, header: header, push: true}
 	resp, err := r.want(ctx, q, http.StatusCreated, http.StatusOK, http.StatusAccepted)

@@ -62,7 +62,7 @@ type Fetcher interface {
 
 // fetchTries is how often content is asked for whose body broke off or does not
 // match its digest.
-const fetchTries = 3
+const fetchTries = 5
 
 // FetchAll reads content of at most limit bytes whole, and asks again where the
 // body broke off or did not match its digest.

@@ -205,3 +205,48 @@ func TestTries(t *testing.T) {
 	_, err = store.Resolve(t.Context(), "v1")
 	wantText(t, err, "(asked 2 times)")
 }
+
+// A manifest that was damaged on its way is sent again, under a digest and under a tag.
+func TestDamagedManifest(t *testing.T) {
+	for _, target := range []string{"digest", "v2"} {
+		t.Run(target, func(t *testing.T) {
+			s := testkit.Registry(t, damagedOnce(testkit.Puts(testkit.Manifests)))
+			image := testkit.NewImage()
+			for _, content := range image.Blobs {
+				testkit.PushBlob(t, s, "team/app", content)
+			}
+			store, _ := open(t, newClient(t), s.Host+"/team/app")
+			name := target
+			if name == "digest" {
+				name = image.Digest().String()
+			}
+			if _, err := store.(*repository).putManifest(t.Context(), name, plain(image.Descriptor()), image.Manifest, nil); err != nil {
+				t.Fatal(err)
+			}
+			if subject, err := store.Resolve(t.Context(), name); err != nil || subject.Digest() != image.Digest() {
+				t.Errorf("%s, %v", subject, err)
+			}
+		})
+	}
+}
+
+// damagedOnce flips a bit of the first body that matches, on its way in.
+func damagedOnce(match testkit.Matcher) testkit.Middleware {
+	var once sync.Once
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if match(r) {
+				once.Do(func() {
+					body, err := io.ReadAll(r.Body)
+					if err != nil {
+						return
+					}
+					at := bytes.LastIndexByte(body, 'm') // in the middle of a name: still JSON
+					body[at] ^= 1
+					r.Body = io.NopCloser(bytes.NewReader(body))
+				})
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
