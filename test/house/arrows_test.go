@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"internal/testkit/sigstore": {},             // knows nothing of what it is the counterpart of
 	"test/house":                {"provenance"}, // whose variables a document lists
 	"test/bench":                {},
+	"test/bench/sizes":          {}, // memory of things that are large or many
 	"test/mutants":              {},
 	"test/chaos":                {}, // runs the program against registries that fail
 
