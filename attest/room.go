@@ -2,6 +2,7 @@ package attest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/opencontainers/go-digest"
@@ -63,9 +64,14 @@ func StatementInPlace(subject oci.Subject, p Predicate) ([]byte, error) {
 
 // StatementDigest is the digest of what [Statement] gives, without writing it.
 func StatementDigest(subject oci.Subject, p Predicate) (digest.Digest, error) {
-	if p.statement != nil || !p.checked {
+	if p.statement != nil {
 		payload, err := Statement(subject, p)
 		return digest.FromBytes(payload), err
+	}
+	if !p.checked {
+		if err := bundle.CheckJSON(p.JSON); err != nil {
+			return "", fmt.Errorf("statement about %s: predicate: %w", subject, err)
+		}
 	}
 	head, tail := bundle.StatementAround(about(subject), p.Type)
 	d := digest.SHA256.Digester()

@@ -98,7 +98,7 @@ func (s *splitter) keep(text ...byte) {
 	if n := len(s.rest) + len(text); n > cap(s.rest) {
 		room := int64(firstRest)
 		if n > firstRest {
-			room = max(s.size, int64(2*n))
+			room = max(min(s.size, mostReserved), int64(2*n))
 		}
 		s.rest = append(make([]byte, 0, room), s.rest...)
 	}
@@ -150,7 +150,7 @@ func (s *splitter) str() error {
 }
 
 // mostReserved is how much memory is taken on the word of whoever promised a size.
-const mostReserved = 1 << 30
+const mostReserved = 512 << 20
 
 // takePayload decodes a string of base64 up to and with its closing quote.
 func (s *splitter) takePayload() error {

@@ -63,6 +63,9 @@ var disputed = map[string]bool{
 	small(`"AA\/+"`):                      true,
 	small(`"AA\/-"`):                      false, // two alphabets
 	small(`"AA-_"`):                       true,
+	small(`"AA+/AA-_"`):                   false,
+	small(`"AAAA\n\n\n\n"`):               false,
+	small(`"\r\n\r\nAAAA"`):               false,
 	small(`"AA-_AA+/"`):                   false,
 	small(`"\u0041AAA"`):                  true,
 	small(`"\u0041AA"`):                   false,
@@ -276,5 +279,17 @@ func TestCheckMemory(t *testing.T) {
 		}
 	}); n > 64<<10 {
 		t.Errorf("checking %d bytes allocates %d", len(document), n)
+	}
+}
+
+// TestReadPromise: a promise of any size has no such memory taken for it.
+func TestReadPromise(t *testing.T) {
+	document := small(`"AAAA"`)
+	if n := allocated(func() {
+		if _, err := Read(strings.NewReader(document), 1<<60); err != nil {
+			t.Fatal(err)
+		}
+	}); n > mostReserved {
+		t.Errorf("%d bytes were taken", n)
 	}
 }

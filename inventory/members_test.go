@@ -54,6 +54,18 @@ func TestParseMemory(t *testing.T) {
 	}
 }
 
+// TestNamesInAnotherCase: what another reader would take for a member is refused.
+func TestNamesInAnotherCase(t *testing.T) {
+	for _, text := range []string{
+		`{"spdxVersion":"SPDX-2.3","Packages":[]}`, `{"spdxVersion":"SPDX-2.3","packages":[],"RELATIONSHIPS":[]}`,
+		`{"bomFormat":"CycloneDX","specVersion":"1.6","Components":[]}`, `{"artifacts":[],"schema":{},"ArtifactRelationships":[]}`,
+	} {
+		if d, err := Parse([]byte(text)); !errors.Is(err, ErrDocument) || !strings.Contains(err.Error(), "case") {
+			t.Errorf("%s: %+v, %v", text, d, err)
+		}
+	}
+}
+
 // TestListsAreBounded: a list is no way to have memory taken.
 func TestListsAreBounded(t *testing.T) {
 	for _, list := range []string{"packages", "relationships"} {

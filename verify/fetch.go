@@ -77,7 +77,7 @@ func readOnce(ctx context.Context, f oci.Fetcher, d oci.Descriptor, read func(io
 }
 
 // mostReserved is how much memory is taken on the word of whoever names a size.
-const mostReserved = 1 << 30
+const mostReserved = 512 << 20
 
 // fetchWhole reads content into memory, once: what a size promises is taken at once, and
 // costs nothing where it is not written to.

@@ -348,6 +348,9 @@ func (c *copier) filter(ctx context.Context, t *target, out *outcome) (transfer.
 		counts = map[string]bool{}
 		for _, e := range accepted {
 			counts[e.Evidence.String()] = true
+			if e.Document != nil { // an SBOM that a statement refers to goes along with it
+				counts[e.Document.Digest.String()] = true
+			}
 		}
 	}
 	return func(p *transfer.Piece, m *oci.Manifest) (string, bool) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallmark-project/hallmark/internal/testkit"
 	"github.com/hallmark-project/hallmark/internal/testkit/sigstore"
+	"github.com/hallmark-project/hallmark/oci"
 )
 
 // trusting are the flags that trust the job's user.
@@ -119,6 +120,43 @@ func TestCopyVerifies(t *testing.T) {
 	j.verify(0, "--require", "signature", "--require", "spdx")
 	_, stderr := j.copied(2, "--key", "k.pub", j.image, "oci:"+to+"2")
 	wants(t, stderr, "go with --verify")
+}
+
+// An SBOM by reference crosses with the statement that refers to it, and one that nobody
+// refers to does not.
+func TestCopyVerifiesReferences(t *testing.T) {
+	j := newJob(t)
+	j.run(0, "release", "--format", "spdx-json", "--by-reference", j.image)
+	stranger := testkit.NewImage() // its config stands in for an SBOM that anybody attached
+	client, err := oci.NewClient(oci.Options{Anonymous: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := oci.ParseReference(j.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := client.Open(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := store.Resolve(t.Context(), "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	attached, err := store.Attach(t.Context(), []oci.Attachment{{Subject: subject, Artifact: oci.Artifact{Type: "application/spdx+json", Layer: oci.BytesBlob("application/spdx+json", stranger.Manifest)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := "oci:" + filepath.Join(j.dir, "to")
+	stdout, _ := j.copied(0, append([]string{"--verify", "--require", "spdx", j.image, to}, j.trusting()...)...)
+	wants(t, stdout, "left      evidence "+attached[0].Digest.String(), "it is not verified")
+	j.image = to + ":app"
+	j.verify(0, "--require", "signature", "--require", "spdx")
+	j.wantListed(false, attached[0].Digest.String())
+	j.copied(0, "--type", "signature", "--type", "spdx", j.image, to+"2")
+	j.image = to + "2:app"
+	j.verify(0, "--require", "signature", "--require", "spdx")
 }
 
 // What is copied of an image can be chosen.

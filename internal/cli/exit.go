@@ -142,6 +142,7 @@ var classes = []class{
 	{exitInconclusive, as(anyOf[*oci.RequestError]), "Check the registry's name and the network."},
 	{exitUsage, is(fs.ErrNotExist), ""},
 	{exitUsage, is(fs.ErrExist), ""},
+	{exitUsage, is(fs.ErrPermission), "Look at the rights of that file and of the folders above it."},
 }
 
 // classify finds the row of an error; unclassified is never 0.

@@ -195,6 +195,7 @@ func (w *writer) finish(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			w.todo[i].predicate.JSON = nil // it is in the payload: a large one is not held twice
 			b, err := w.author.signer.Sign(gctx, bundle.PayloadType, payload)
 			if err != nil {
 				return err
