@@ -58,7 +58,7 @@ images: ## Build the real test images from Debian packages (root; see test/image
 	./test/images/build.sh $(IMAGES)
 
 .PHONY: peers
-peers: ## Build the peers that are tested against: cosign, gh, act and the distribution registry
+peers: ## Build the peers that are tested against: cosign, gh, act, the distribution registry and Debian's
 	./test/interop/peers.sh $(PEERS)
 
 .PHONY: interop
@@ -74,12 +74,14 @@ test-action: build sandbox peers images ## Play GitHub's runner for the action: 
 		HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) $(GO) test -count=1 -timeout 15m ./...
 
 .PHONY: chaos
-chaos: build peers ## Run release, verify, copy, attest and prune against faults, kill -9 and each other (RUNS=200 for the table)
-	HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) $(GO) test -count=1 -v -timeout 30m ./test/chaos
+chaos: build sandbox peers ## Run release, verify, copy, attest and prune against faults, kill -9 and each other (RUNS=200 for the table)
+	HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_SANDBOX_BINARY=$(CURDIR)/$(BUILD)/hallmark-sandbox HALLMARK_PEERS=$(PEERS) \
+		$(GO) test -count=1 -v -timeout 40m ./test/chaos
 
 .PHONY: bench
-bench: build peers images ## Print our figures beside the peers', measured in the same run
+bench: build peers images ## Print our figures beside the peers', measured in the same run (SIZES=1: memory of large things, 15 GB of disk)
 	HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) $(GO) run ./test/bench
+	$(if $(SIZES),HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) $(GO) run ./test/bench/sizes)
 	$(GO) test -run '^$$' -bench . -benchmem ./bundle ./sbom ./verify
 
 .PHONY: lint

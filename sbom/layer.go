@@ -79,6 +79,7 @@ func newLayerStream(l *layer) (*layerStream, error) {
 	blob := &blobReader{ctx: l.reading.ctx, rc: rc, size: l.size, meter: l.reading.meter(l)}
 	plain, err := decompress(blob)
 	if err != nil {
+		err = blob.blame(err)
 		rc.Close()
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (s *layerStream) Read(p []byte) (int, error) {
 		err = s.finish()
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = s.layer.fail(err)
+		err = s.layer.fail(s.blob.blame(err))
 	}
 	s.err = err
 	return n, err
@@ -181,6 +182,18 @@ func (e *readError) Unwrap() error { return e.err }
 func (b *blobReader) drain() error {
 	_, err := io.Copy(io.Discard, b)
 	b.meter.flush()
+	return err
+}
+
+// blame finds out whether content that makes no sense is what its digest promises. If it was damaged on its way, that is
+// the error, and says nothing of the image.
+func (b *blobReader) blame(err error) error {
+	if !errors.Is(err, ErrMalformed) || b.size < 0 {
+		return err
+	}
+	if damaged := b.drain(); damaged != nil {
+		return damaged
+	}
 	return err
 }
 

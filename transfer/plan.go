@@ -268,6 +268,9 @@ func (w *walk) referrer(ctx context.Context, d oci.Descriptor, on digest.Digest,
 	}
 	w.do(ctx, func() error {
 		m, raw, err := w.readLabelled(ctx, d)
+		if errors.Is(err, oci.ErrNotFound) && w.unlisted(ctx, on, d.Digest) {
+			return nil // somebody removed it after it was listed
+		}
 		if err != nil {
 			return fmt.Errorf("evidence %s of %s: %w", d.Digest, on, err)
 		}
@@ -278,6 +281,12 @@ func (w *walk) referrer(ctx context.Context, d oci.Descriptor, on digest.Digest,
 		}
 		return w.keep(ctx, p, m)
 	})
+}
+
+// unlisted reports whether evidence that was listed is not any more.
+func (w *walk) unlisted(ctx context.Context, on, evidence digest.Digest) bool {
+	list, err := w.from.Evidence.Referrers(ctx, on)
+	return err == nil && !slices.ContainsFunc(list, func(d oci.Descriptor) bool { return d.Digest == evidence })
 }
 
 // readLabelled reads the manifest of a list's entry, whose media type and size are labels.

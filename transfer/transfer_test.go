@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -306,6 +307,29 @@ func TestNothingIsPassedOver(t *testing.T) {
 				t.Error("the tag was set although the copy is not whole")
 			}
 		})
+	}
+}
+
+// Evidence that is removed after it was listed is not missed; one that is still listed is.
+func TestRemovedMeanwhile(t *testing.T) {
+	c := client(t)
+	w := newWorld(t, c, testkit.WithoutReferrers())
+	w.server.Use(testkit.FailCode(testkit.PathHas("/manifests/"+w.first.Digest.String()), 404, "MANIFEST_UNKNOWN", nil, testkit.Always))
+	var once sync.Once
+	w.server.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(rw, r)
+			if strings.HasSuffix(r.URL.Path, w.first.Digest.String()) {
+				once.Do(func() { testkit.PutFallback(t, w.server, "team/app", w.index.Digest()) })
+			}
+		})
+	})
+	s := testkit.Registry(t)
+	if _, _, err := move(t, c, w.ref, s.Host+"/other/name", nil, transfer.Options{Tag: "v1"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := everything(t, s.Host+"/other/name:v1"); len(got) != 7 {
+		t.Errorf("%d things: %v", len(got), got)
 	}
 }
 

@@ -347,8 +347,11 @@ func TestFindDocuments(t *testing.T) {
 	if found, err := look(); err != nil || len(found) != 1 || found[0].Document == nil || found[0].Document.Digest != d {
 		t.Errorf("found %+v: %v", found, err)
 	}
+	if found, err := look(); err != nil || found[0].Says() != typeSPDX || found[0].PredicateType != bundle.PredicateReference {
+		t.Errorf("it says %+v: %v", found, err)
+	}
 	found, err := verify.Find(context.Background(), w.amd64, w.sources(), trusting(w.alice), policy.Policy{}, nil, func([]verify.Verified) bool { return false })
-	if err != nil || len(found) != 1 || found[0].Document != nil || found[0].Refers == nil || found[0].Refers.Digest != d {
+	if err != nil || len(found) != 1 || found[0].Document != nil || found[0].Refers == nil || found[0].Refers.Digest != d || found[0].Says() != typeSPDX {
 		t.Errorf("without looking at documents: %+v: %v", found, err)
 	}
 	w.change(d, bytes.ToUpper)

@@ -182,6 +182,18 @@ type Verified struct {
 	Bounded bool `json:"-"`
 }
 
+// Says is the predicate type that v counts as: of what its statement holds, or of the SBOM that
+// it refers to, read or not.
+func (v Verified) Says() string {
+	switch {
+	case v.Document != nil:
+		return v.Document.PredicateType
+	case v.Refers != nil && v.Refers.defect == nil:
+		return v.Refers.types[0]
+	}
+	return v.PredicateType
+}
+
 // Signer is who signed: a trusted key, or the identity in a certificate.
 type Signer struct {
 	Key         string         `json:"key,omitempty"` // the name it was trusted under

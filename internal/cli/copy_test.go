@@ -305,3 +305,16 @@ func TestDoctor(t *testing.T) {
 	_, stderr := j.run(5, "doctor", "--retries", "0", "127.0.0.1:1/team/app")
 	wants(t, stderr, "refused", "nothing was written")
 }
+
+// A layer that was damaged on its way is read again; one that stays damaged is no image.
+func TestDamagedLayer(t *testing.T) {
+	j := newJob(t)
+	image := testkit.NewImage()
+	for times, code := range map[int]int{1: 0, testkit.Always: 5} {
+		s := testkit.Registry(t)
+		ref := testkit.PushImage(t, s, "team/app:v1", image)
+		s.Use(testkit.RewriteBody(testkit.Gets(testkit.Blobs), testkit.FlipBit, times))
+		_, stderr := j.run(code, "sbom", ref, "-o", "spdx-json="+filepath.Join(j.dir, "out.json"))
+		wants(t, stderr, "reading it again")
+	}
+}

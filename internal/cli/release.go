@@ -276,7 +276,7 @@ func missingTypes(types []string, found []verify.Verified) []string {
 
 func foundOf(found []verify.Verified, uri string) digest.Digest {
 	for _, v := range found {
-		if v.Form == verify.FormBundle && (policy.TypeOf(uri).Matches(v.PredicateType) || v.Document != nil && policy.TypeOf(uri).Matches(v.Document.PredicateType)) {
+		if v.Form == verify.FormBundle && policy.TypeOf(uri).Matches(v.Says()) && (v.Refers == nil || v.Document != nil) {
 			return v.Evidence
 		}
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -180,7 +181,22 @@ func (a *App) imageSBOM(ctx context.Context, store oci.Store, image oci.Platform
 	if image.Name != "" {
 		label += " " + image.Name
 	}
-	return a.generate(ctx, label, sbom.Image(store, loaded.Descriptor(), loaded.Raw()), formats)
+	source := sbom.Image(store, loaded.Descriptor(), loaded.Raw())
+	docs, err := a.generate(ctx, label, source, formats)
+	for try := 1; damagedLayer(err) && loaded.Name() != "" && try < damagedTries && ctx.Err() == nil; try++ {
+		a.message("A layer was damaged on its way; reading it again: %s.", printableLines(err.Error()))
+		docs, err = a.generate(ctx, label, source, formats)
+	}
+	return docs, err
+}
+
+// damagedTries is how often an image of a registry is read whose layers were damaged on
+// their way: they are catalogued while they arrive, so that it begins anew.
+const damagedTries = 4
+
+func damagedLayer(err error) bool {
+	var damaged *oci.DigestError
+	return errors.As(err, &damaged) || errors.Is(err, sbom.ErrMismatch)
 }
 
 func (a *App) generate(ctx context.Context, label string, source sbom.Source, formats []sbom.Format) ([]sbom.Document, error) {

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the peer tools that the interoperability tests talk to:
 #
-#     peers.sh OUTDIR     ->  OUTDIR/act  OUTDIR/cosign  OUTDIR/gh  OUTDIR/registry
+#     peers.sh OUTDIR     ->  OUTDIR/act  OUTDIR/cosign  OUTDIR/docker-registry  OUTDIR/gh  OUTDIR/registry
 #
-# The versions are those pinned by the go.mod and go.sum beside each tool. A tool
+# docker-registry is fetched from Debian. The versions of the others are those pinned by the go.mod and go.sum beside each tool. A tool
 # whose stamp matches (Go version, go.mod, go.sum) is not built again. A binary is
 # renamed into place only when complete, so an interrupted run leaves nothing half
 # done behind.
@@ -38,6 +38,7 @@ module() { echo "${1%%/cmd/*}"; }
 trap 'rm -f "$out"/.act.$$ "$out"/.cosign.$$ "$out"/.gh.$$ "$out"/.registry.$$' EXIT
 trap 'exit 130' INT TERM
 
+"$here/../chaos/debian-registry.sh" "$out"
 build registry "$here/../registry" github.com/distribution/distribution/v3/cmd/registry
 build gh "$here/../gh" github.com/cli/cli/v2/cmd/gh
 build act "$here/../action/act" github.com/nektos/act
