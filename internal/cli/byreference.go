@@ -32,7 +32,7 @@ func (c claim) refer(t *target) (claim, error) {
 	if err != nil {
 		return c, err
 	}
-	return claim{c.on, p, &referred}, nil
+	return claim{on: c.on, predicate: p, document: &referred}, nil
 }
 
 // location is where a blob of the evidence's store can be had: its address in a registry.

@@ -25,6 +25,10 @@ type signOptions struct {
 	output    outputsFlag
 
 	byReference bool // where a command has it
+	// large is the file of a predicate that is read again rather than held while others are
+	// read; empty: it is held.
+	large string
+	again func() (attest.Predicate, error)
 }
 
 func (o *signOptions) add(cmd *cobra.Command) {
@@ -130,6 +134,9 @@ func (a *App) runAttest(ctx context.Context, subject string, o attestOptions) er
 	if err != nil {
 		return err
 	}
+	if isLarge(o.predicate) {
+		o.large, o.again = o.predicate, func() (attest.Predicate, error) { return a.attested(o) }
+	}
 	return a.runSign(ctx, subject, o.signOptions, said(p))
 }
 
@@ -229,6 +236,11 @@ func (a *App) runSign(ctx context.Context, text string, o signOptions, say predi
 			if claims[i], err = claims[i].refer(t); err != nil {
 				return err
 			}
+		}
+	}
+	if len(claims) == 1 { // several share what is held
+		if err := claims[0].lighten(o); err != nil {
+			return err
 		}
 	}
 	if err := w.write(ctx, claims); err != nil {

@@ -25,6 +25,7 @@ type claim struct {
 	on        oci.Platform
 	predicate attest.Predicate
 	document  *attest.Referred // that the predicate refers to; nil: none
+	again     func() (attest.Predicate, error)
 }
 
 // title is what people call it.
@@ -89,6 +90,11 @@ func (a *App) toSign(ctx context.Context, f signerFlags, text string, e evidence
 // attaches the rest.
 func (w *writer) write(ctx context.Context, claims []claim) error {
 	present := make([]digest.Digest, len(claims))
+	signed, err := digestsOf(claims)
+	if err != nil {
+		return err
+	}
+	forget(claims)
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(surveysAtOnce)
 	for i, c := range claims {
@@ -96,14 +102,10 @@ func (w *writer) write(ctx context.Context, claims []claim) error {
 			if w.store == nil {
 				return nil
 			}
-			signed, err := attest.StatementDigest(c.on.Subject, c.predicate)
-			if err != nil {
-				return err
-			}
 			found, err := w.find(gctx, verify.Find, c.on.Subject, []string{c.predicate.Type}, func(found []verify.Verified) bool {
-				return evidenceOf(found, signed) != ""
+				return evidenceOf(found, signed[i]) != ""
 			})
-			present[i] = evidenceOf(found, signed)
+			present[i] = evidenceOf(found, signed[i])
 			return err
 		})
 	}
@@ -111,6 +113,11 @@ func (w *writer) write(ctx context.Context, claims []claim) error {
 		return err
 	}
 	for i, c := range claims {
+		if present[i] == "" || w.bundleFile != "" {
+			if c, err = c.recall(signed[i]); err != nil {
+				return err
+			}
+		}
 		if err := w.add(ctx, c, present[i]); err != nil {
 			return err
 		}
@@ -195,7 +202,7 @@ func (w *writer) finish(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			w.todo[i].predicate.JSON = nil // it is in the payload: a large one is not held twice
+			w.todo[i].predicate = attest.Predicate{Type: j.predicate.Type} // the rest is in the payload: a large one is not held twice
 			b, err := w.author.signer.Sign(gctx, bundle.PayloadType, payload)
 			if err != nil {
 				return err
