@@ -108,6 +108,7 @@ func (l *layout) referrersOf(ctx context.Context, entries []Descriptor) (map[dig
 		if m.Subject == nil {
 			continue
 		}
+		l.forget(d.Digest)
 		artifactType := m.ArtifactType
 		if artifactType == "" {
 			artifactType = m.Config.MediaType
@@ -116,4 +117,11 @@ func (l *layout) referrersOf(ctx context.Context, entries []Descriptor) (map[dig
 			ArtifactType: artifactType, Annotations: m.Annotations})
 	}
 	return out, nil
+}
+
+// forget drops what was parsed of a manifest: of evidence, the list says what is needed.
+func (l *layout) forget(d digest.Digest) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.manifests, d)
 }

@@ -48,6 +48,7 @@ type App struct {
 	timeout   time.Duration
 	registry  oci.Options
 	trusted   *trust.Material // of this run, once it was asked for
+	end       func()          // of the time that --timeout gives
 	writes    bool            // this command changes stores
 	wrote     *oci.Written    // what it has changed; nil before a store was opened
 }
@@ -85,6 +86,9 @@ func (a *App) Run(ctx context.Context, args []string) (code int) {
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	err := root.ExecuteContext(ctx)
+	if a.end != nil {
+		a.end()
+	}
 	if ctx.Err() != nil && err != nil {
 		a.failed("interrupted", "", exitInterrupted)
 		return exitInterrupted
@@ -170,7 +174,7 @@ func (a *App) prepare(cmd *cobra.Command) error {
 	a.writes = slices.Contains([]string{"sign", "attest", "release", "copy", "prune", "doctor"}, cmd.Name())
 	a.registry.UserAgent = "hallmark/" + Version()
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), a.timeout, errTimeout)
-	cobra.OnFinalize(cancel)
+	a.end = cancel
 	cmd.SetContext(ctx)
 	return nil
 }

@@ -171,7 +171,7 @@ func piecesOf(accepted []verify.Verified) []prune.Piece {
 		if v.Signer.Identity == "" { // two keys may have files of one name
 			signer += " (" + v.Signer.Fingerprint[:16] + ")"
 		}
-		out = append(out, prune.Piece{On: v.On, Platform: v.Platform, Evidence: v.Evidence, Signer: signer, Type: v.PredicateType,
+		out = append(out, prune.Piece{On: v.On, Platform: v.Platform, Evidence: v.Evidence, Signer: signer, Type: v.Says(),
 			Time: v.Signer.When(), Bounded: v.Bounded, Alone: v.Form == verify.FormBundle})
 	}
 	return out
