@@ -83,8 +83,23 @@ func (s attached) Candidates(ctx context.Context, on digest.Digest) ([]Candidate
 	out := make([]Candidate, len(referrers))
 	for i, d := range referrers {
 		out[i] = s.candidate(d)
+		read := out[i].Read
+		out[i].Read = func(ctx context.Context, limit int64, emit func(Piece)) error {
+			err := read(ctx, limit, emit)
+			if errors.Is(err, oci.ErrNotFound) && s.unlisted(ctx, on, d.Digest) {
+				return nil
+			}
+			return err
+		}
 	}
 	return out, nil
+}
+
+// unlisted reports whether evidence that was listed is not any more: somebody removed it
+// before it was read, and nothing is missing.
+func (s attached) unlisted(ctx context.Context, on, evidence digest.Digest) bool {
+	list, err := s.store.Referrers(ctx, on)
+	return err == nil && !slices.ContainsFunc(list, func(d oci.Descriptor) bool { return d.Digest == evidence })
 }
 
 func (s attached) candidate(d oci.Descriptor) Candidate {

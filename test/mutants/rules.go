@@ -358,6 +358,9 @@ var rules = []rule{
 	{"nothing is removed without --yes", "internal/cli/prune.go", `if o.yes {`, `if true {`, "./internal/cli -run TestPrune$"},
 	{"an orphan's subject is gone for sure", "internal/cli/orphans.go", `case !oci.IsGone(err):`, `case false:`, "./internal/cli -run TestPruneOrphans"},
 
+	{"evidence that is still listed is missed", "verify/source.go", `return err == nil && !slices.ContainsFunc(list,`, `return err == nil || !slices.ContainsFunc(list,`, "./verify -run TestRemovedMeanwhile"},
+	{"a copy misses evidence that is still listed", "transfer/plan.go", `return err == nil && !slices.ContainsFunc(list,`, `return err != nil || true || !slices.ContainsFunc(list,`, "./transfer -run TestNothingIsPassedOver"},
+
 	// SBOMs by reference, evidence of any size.
 	{"a document is asked for by a signer who counts", "verify/document.go", `if !a.accepted || !d.assessor.follows(a) {`, `if !d.assessor.follows(a) {`, "./verify"},
 	{"a reference names one document", "verify/document.go", `case len(reference.Documents) != 1:`, `case false:`, "./verify"},
