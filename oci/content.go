@@ -16,6 +16,10 @@ type Blob struct {
 	// OpenAt gives the content from an offset on, unchecked; nil where that costs as much
 	// as Open.
 	OpenAt func(offset int64) (io.ReadCloser, error)
+
+	// again is Open for a request that is under way and begins anew: what it reads must not
+	// wait for that request's place.
+	again func() (io.ReadCloser, error)
 }
 
 // BytesBlob is content that is at hand.
@@ -29,6 +33,7 @@ func BytesBlob(mediaType string, content []byte) Blob {
 // BlobOf is content of a store, fetched each time that it is opened.
 func BlobOf(ctx context.Context, f Fetcher, d Descriptor) Blob {
 	b := Blob{Descriptor: d, Open: func() (io.ReadCloser, error) { return f.Fetch(ctx, d) }}
+	b.again = func() (io.ReadCloser, error) { return f.Fetch(feeding(ctx), d) }
 	if r, ok := f.(*repository); ok {
 		b.OpenAt = func(offset int64) (io.ReadCloser, error) { return r.fetchFrom(ctx, d, offset) }
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 
@@ -104,24 +105,29 @@ func (r *repository) detachFrom(ctx context.Context, on digest.Digest, list []De
 }
 
 // dropOnce takes entries out of the list without waiting whether they stay out. Other
-// writers list what exists: it has to be deleted before that can be told.
+// writers list what exists: it has to be deleted before that can be told. What is still
+// listed must not be deleted.
 func (m *merge) dropOnce(ctx context.Context) error {
-	for {
+	for range maxDrops {
 		found, err := m.look(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrListing, err)
 		}
-		if !found.surplus || m.puts+m.refused >= maxDrops {
+		if !found.surplus {
 			return nil
 		}
 		if _, _, err := m.put(ctx, found); err != nil {
 			return err
 		}
+		if err := m.clock().Sleep(ctx, rand.N(m.settle()/8)); err != nil {
+			return err
+		}
 	}
+	return fmt.Errorf("%w of %s, and what is listed is not deleted", ErrContended, m.subject)
 }
 
-// maxDrops is how often entries are taken out before their manifests are deleted.
-const maxDrops = 3
+// maxDrops is how often it is tried to take entries out before their manifests are deleted.
+const maxDrops = 20
 
 // deleteManifest deletes a manifest; deleted is false where the registry lets nobody.
 func (r *repository) deleteManifest(ctx context.Context, d digest.Digest) (deleted bool, err error) {

@@ -80,6 +80,9 @@ func (l *layout) removeBlobs(ctx context.Context, list []Detachment, out []Detac
 				continue
 			}
 			name := filepath.Join(l.dir, filepath.FromSlash(blobName(blob.Digest)))
+			if err := l.checkBlobFolders(name); err != nil {
+				return err
+			}
 			if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return err
 			}
@@ -97,13 +100,20 @@ func (l *layout) need(ctx context.Context, d Descriptor, needed map[digest.Diges
 		return nil
 	}
 	needed[d.Digest] = true
-	if !IsManifest(d.MediaType) && !IsIndex(d.MediaType) {
+	labelled := IsManifest(d.MediaType) || IsIndex(d.MediaType)
+	if !labelled && (depth > 0 || d.Size > MaxManifest) {
 		return nil
+	}
+	if !labelled { // an entry of index.json that does not say what it is
+		d.MediaType = ""
 	}
 	if depth == deepest {
 		return fmt.Errorf("%w: %s: an index in an index, too deep", ErrManifest, d.Digest)
 	}
 	m, _, err := FetchManifest(ctx, l, plain(d))
+	if errors.Is(err, ErrManifest) && !labelled { // it is something else
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type Enumerator interface {
 // EvidenceSubjects implements [Enumerator].
 func (r *repository) EvidenceSubjects(ctx context.Context) ([]digest.Digest, error) {
 	found := map[digest.Digest]bool{}
-	tags := 0
+	tags, left := 0, int64(MaxListing)
 	next := r.base + "tags/list"
 	seen := map[string]bool{}
 	for next != "" {
@@ -38,7 +38,7 @@ func (r *repository) EvidenceSubjects(ctx context.Context) ([]digest.Digest, err
 			return nil, fmt.Errorf("%w: tags of %s: the pages do not end", ErrListing, r.name)
 		}
 		seen[next] = true
-		page, following, err := r.tagsPage(ctx, next)
+		page, size, following, err := r.tagsPage(ctx, next, min(left, MaxReferrersPage))
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrListing, err)
 		}
@@ -47,20 +47,20 @@ func (r *repository) EvidenceSubjects(ctx context.Context) ([]digest.Digest, err
 				found[digest.NewDigestFromEncoded(digest.SHA256, parts[1])] = true
 			}
 		}
-		tags += len(page)
+		tags, left = tags+len(page), left-size
 		next = following
 	}
 	return slices.Sorted(maps.Keys(found)), nil
 }
 
-func (r *repository) tagsPage(ctx context.Context, url string) (tags []string, next string, err error) {
+func (r *repository) tagsPage(ctx context.Context, url string, limit int64) (tags []string, size int64, next string, err error) {
 	err = retryBody(ctx, func() error {
 		resp, err := r.want(ctx, request{method: http.MethodGet, url: url}, http.StatusOK)
 		if err != nil {
 			return err
 		}
 		defer resp.Body.Close()
-		raw, err := readAnswer(resp, MaxReferrersPage, "the tags of "+r.name)
+		raw, err := readAnswer(resp, limit, "the tags of "+r.name)
 		if err != nil {
 			return err
 		}
@@ -68,11 +68,11 @@ func (r *repository) tagsPage(ctx context.Context, url string) (tags []string, n
 		if err := json.Unmarshal(raw, &doc); err != nil {
 			return fmt.Errorf("%w: tags of %s: %w", ErrManifest, r.name, err)
 		}
-		tags = doc.Tags
+		tags, size = doc.Tags, int64(len(raw))
 		next, err = r.nextPage(resp)
 		return err
 	})
-	return tags, next, err
+	return tags, size, next, err
 }
 
 // EvidenceSubjects implements [Enumerator].

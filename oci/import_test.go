@@ -47,7 +47,7 @@ func bring(t *testing.T, i Import, tag string, image *testkit.Image, evidence ..
 	if err := i.Put(t.Context(), d, image.Manifest); err != nil {
 		t.Fatal(err)
 	}
-	c := Commit{Referrers: map[digest.Digest][]Descriptor{}, Tags: []Tag{{tag, d, image.Manifest}}}
+	c := Commit{Referrers: map[digest.Digest][]Descriptor{}, Tags: []Tag{{Name: tag, Manifest: d, Raw: image.Manifest}}}
 	for _, text := range evidence {
 		a := Artifact{Type: "application/vnd.example", Layer: BytesBlob("text/plain", []byte(text))}
 		push(a.Layer)

@@ -38,6 +38,9 @@ type archiveImport struct {
 }
 
 func newArchiveImport(path string, wrote *Written) (*archiveImport, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil { // a link stays one
+		path = target
+	}
 	i := &archiveImport{path: path, wrote: wrote, added: map[string]bool{}}
 	if _, err := os.Stat(path); err == nil {
 		if i.old, err = openLayout(path, wrote); err != nil {
@@ -134,19 +137,15 @@ func (i *archiveImport) begin(ctx context.Context) error {
 	if i.out != nil {
 		return nil
 	}
-	part := filepath.Join(filepath.Dir(i.path), "."+filepath.Base(i.path)+".part")
-	for {
-		i.lock = flock.New(part)
-		if _, err := i.lock.TryLockContext(ctx, lockPoll); err != nil {
-			return fmt.Errorf("locking %s: %w", part, err)
-		}
-		if isLinked(i.lock) {
-			break
-		}
-		_ = i.lock.Unlock()
-	}
+	grows := filepath.Join(filepath.Dir(i.path), "."+filepath.Base(i.path))
 	var err error
-	if i.file, err = os.OpenFile(part, os.O_RDWR, 0); err != nil {
+	if i.lock, err = lockFile(ctx, grows+".lock", (*flock.Flock).TryLockContext); err != nil {
+		return err
+	}
+	if err := checkPlain(grows+".part", false); err != nil {
+		return err
+	}
+	if i.file, err = os.OpenFile(grows+".part", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
 	}
 	if err := i.file.Truncate(0); err != nil {
@@ -154,6 +153,7 @@ func (i *archiveImport) begin(ctx context.Context) error {
 	}
 	i.out = tar.NewWriter(i.file)
 	if _, err := os.Stat(i.path); err == nil { // somebody may have replaced it while this run waited
+		i.closeOld()
 		if i.old, err = openLayout(i.path, i.wrote); err != nil {
 			return err
 		}
@@ -190,10 +190,7 @@ func (i *archiveImport) takeOver() error {
 }
 
 func (i *archiveImport) entry(name string, size int64, body io.Reader) error {
-	header := &tar.Header{Name: name, Mode: 0o644, Size: size, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
-	if size >= 1<<33 { // what a USTAR header can say
-		header.Format = tar.FormatPAX
-	}
+	header := &tar.Header{Name: name, Mode: 0o644, Size: size, ModTime: time.Unix(0, 0)}
 	if err := i.out.WriteHeader(header); err != nil {
 		return err
 	}
@@ -213,7 +210,10 @@ func (i *archiveImport) Commit(ctx context.Context, c Commit) error {
 	defer i.mu.Unlock()
 	if i.out == nil {
 		index, err := i.index()
-		if err != nil || !c.apply(index).dirty {
+		if err != nil {
+			return err
+		}
+		if changed, err := c.apply(index); err != nil || !changed.dirty {
 			return err
 		}
 		if err := i.begin(ctx); err != nil {
@@ -224,7 +224,11 @@ func (i *archiveImport) Commit(ctx context.Context, c Commit) error {
 	if err != nil {
 		return err
 	}
-	raw, err := c.apply(index).marshal()
+	changed, err := c.apply(index)
+	if err != nil {
+		return err
+	}
+	raw, err := changed.marshal()
 	if err != nil {
 		return err
 	}
@@ -246,7 +250,11 @@ func (i *archiveImport) replace() error {
 	if err := i.out.Close(); err != nil {
 		return err
 	}
-	if err := i.file.Chmod(0o644); err != nil {
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(i.path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	if err := i.file.Chmod(mode); err != nil {
 		return err
 	}
 	if err := i.file.Sync(); err != nil {
@@ -255,28 +263,42 @@ func (i *archiveImport) replace() error {
 	if err := i.file.Close(); err != nil {
 		return err
 	}
+	i.closeOld()
 	if err := os.Rename(i.file.Name(), i.path); err != nil {
 		return err
 	}
 	i.wrote.manifests.Add(1)
 	i.out, i.file = nil, nil
-	return i.lock.Unlock()
+	return nil
+}
+
+// closeOld lets go of the old archive's file, and of what is known of it.
+func (i *archiveImport) closeOld() {
+	if i.old == nil {
+		return
+	}
+	if files, ok := i.old.files.(*archive); ok {
+		_ = files.file.Close() // it was only read
+	}
+	i.old = nil
 }
 
 // Close implements [Import].
 func (i *archiveImport) Close() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.lock == nil {
-		return nil
+	i.closeOld()
+	var err error
+	if i.file != nil {
+		_ = i.file.Close() // it is given up
+		err = os.Remove(i.file.Name())
+		i.out, i.file = nil, nil
 	}
-	defer func() { _ = i.lock.Unlock() }()
-	if i.file == nil {
-		return nil
+	if i.lock != nil {
+		_ = os.Remove(i.lock.Path()) // who waits for it finds out
+		_ = i.lock.Unlock()
+		i.lock = nil
 	}
-	err := os.Remove(i.file.Name())
-	_ = i.file.Close()
-	i.out, i.file = nil, nil
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -48,7 +48,12 @@ type Tag struct {
 	Name     string
 	Manifest Descriptor
 	Raw      []byte
+	// Evidence says that the tag holds evidence: what has it already keeps it.
+	Evidence bool
 }
+
+// ErrTagTaken says that a tag of evidence names something else by now.
+var ErrTagTaken = errors.New("the tag names other evidence by now")
 
 // Import opens the store that a reference points into for writing images: a registry
 // repository, a layout folder, which is made if there is none, or a layout in a .tar

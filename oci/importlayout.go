@@ -125,7 +125,15 @@ func (i *layoutImport) Commit(ctx context.Context, c Commit) error {
 	if err != nil {
 		return err
 	}
-	return l.changeIndex(ctx, c.apply)
+	var taken error
+	err = l.changeIndex(ctx, func(index listDocument) listDocument {
+		changed, err := c.apply(index)
+		if taken = err; err != nil {
+			return index
+		}
+		return changed
+	})
+	return errors.Join(taken, err)
 }
 
 // Close implements [Import].
@@ -141,21 +149,26 @@ func (i *layoutImport) Close() error {
 
 // apply lists what is committed in a layout's index.json. What had a tag before that is
 // given anew stays without it: its evidence is there too, and names it by digest.
-func (c Commit) apply(index listDocument) listDocument {
-	tags := map[string]digest.Digest{}
+func (c Commit) apply(index listDocument) (listDocument, error) {
+	tags := map[string]Tag{}
 	tagged := map[digest.Digest]bool{}
 	for _, t := range c.Tags {
-		tags[t.Name], tagged[t.Manifest.Digest] = t.Manifest.Digest, true
+		tags[t.Name], tagged[t.Manifest.Digest] = t, true
 	}
 	var moved []Descriptor
+	var taken error
 	named := map[string]bool{}
 	index = index.minus(func(d Descriptor) bool {
 		name, ok := d.Annotations[ocispec.AnnotationRefName]
-		switch want, given := tags[name]; {
-		case ok && given && want == d.Digest && !named[name]:
+		tag, given := tags[name]
+		if ok && given && tag.Manifest.Digest == d.Digest && !named[name] {
 			named[name] = true
 			return false
-		case ok && given:
+		}
+		if ok && given && tag.Evidence {
+			taken = fmt.Errorf("%w: %s: %s", ErrTagTaken, name, d.Digest)
+		}
+		if ok && given {
 			moved = append(moved, untagged(d))
 			return true
 		}
@@ -170,7 +183,7 @@ func (c Commit) apply(index listDocument) listDocument {
 	for _, subject := range sortedDigests(c.Referrers) {
 		all = append(all, c.Referrers[subject]...)
 	}
-	return index.plus(without(all, index.entries))
+	return index.plus(without(all, index.entries)), taken
 }
 
 func untagged(d Descriptor) Descriptor {

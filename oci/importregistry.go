@@ -3,6 +3,7 @@ package oci
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -96,6 +97,15 @@ func (i *repositoryImport) Commit(ctx context.Context, c Commit) error {
 		return err
 	}
 	for _, t := range c.Tags {
+		if t.Evidence { // somebody may have been faster
+			now, err := i.Tagged(ctx, t.Name)
+			if err == nil && now != t.Manifest.Digest {
+				return fmt.Errorf("%w: %s: %s", ErrTagTaken, t.Name, now)
+			}
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
 		if _, err := i.putManifest(ctx, t.Name, plain(t.Manifest), t.Raw, nil); err != nil {
 			return err
 		}

@@ -164,7 +164,7 @@ func (l *layout) isMeant(ctx context.Context, d Descriptor, target string) bool 
 	if target != "" {
 		return d.Annotations[ocispec.AnnotationRefName] == target
 	}
-	if !IsManifest(d.MediaType) && !IsIndex(d.MediaType) {
+	if !IsManifest(d.MediaType) && !IsIndex(d.MediaType) || evidenceTag.MatchString(d.Annotations[ocispec.AnnotationRefName]) {
 		return false
 	}
 	m, err := l.manifest(ctx, d)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -27,7 +28,7 @@ func createLayout(dir string) error {
 		return err
 	}
 	for _, e := range entries { // a run that was killed may have begun it
-		if name := e.Name(); name != partsFolder && name != ocispec.ImageBlobsDir && name != ocispec.ImageLayoutFile && name != lockName && !isTemp(name) {
+		if name := e.Name(); name != partsFolder && name != ocispec.ImageBlobsDir && name != ocispec.ImageLayoutFile && name != lockName && name != ".DS_Store" && !isTemp(name) {
 			return fmt.Errorf("%w: %s is a folder with other files in it", ErrLayout, dir)
 		}
 	}
@@ -68,20 +69,18 @@ type lockFunc = func(lock *flock.Flock, ctx context.Context, poll time.Duration)
 func (l *layout) lockBlobs(ctx context.Context, try lockFunc) (release func(), err error) {
 	dir := filepath.Join(l.dir, partsFolder)
 	for {
+		if err := checkPlain(dir, true); err != nil {
+			return nil, err
+		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
-		lock := flock.New(filepath.Join(dir, "lock"))
-		_, err := try(lock, ctx, lockPoll)
+		lock, err := lockFile(ctx, filepath.Join(dir, partsLock), try)
 		if errors.Is(err, fs.ErrNotExist) { // the folder was just removed by who was done
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("locking %s: %w", l.dir, err)
-		}
-		if !isLinked(lock) {
-			_ = lock.Unlock()
-			continue
+			return nil, err
 		}
 		return func() {
 			l.tidy(lock)
@@ -89,6 +88,44 @@ func (l *layout) lockBlobs(ctx context.Context, try lockFunc) (release func(), e
 		}, nil
 	}
 }
+
+// checkPlain refuses what is there and is no folder, or no file: what lies in a layout is a
+// stranger's, and a link would have something else written to, or removed.
+func checkPlain(name string, folder bool) error {
+	info, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if folder && !info.IsDir() || !folder && !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s is a link, or no plain file or folder; nothing is written there", ErrLayout, name)
+	}
+	return nil
+}
+
+// lockFile takes a lock whose file others may remove when they are done.
+func lockFile(ctx context.Context, name string, try lockFunc) (*flock.Flock, error) {
+	for {
+		if err := checkPlain(name, false); err != nil {
+			return nil, err
+		}
+		lock := flock.New(name)
+		if _, err := try(lock, ctx, lockPoll); err != nil {
+			return nil, fmt.Errorf("locking %s: %w", name, err)
+		}
+		if isLinked(lock) {
+			return lock, nil
+		}
+		_ = lock.Unlock() // it was removed while this one waited
+	}
+}
+
+// Names in the folder of parts.
+const partsLock = "lock"
+
+var partsFile = regexp.MustCompile(`^[0-9a-f]{64}\.(part|lock)$`)
 
 // tidy removes what killed runs left behind, if nobody else is writing.
 func (l *layout) tidy(lock *flock.Flock) {
@@ -102,7 +139,9 @@ func (l *layout) tidy(lock *flock.Flock) {
 		return
 	}
 	for _, e := range entries {
-		_ = os.Remove(filepath.Join(dir, e.Name())) // the lock too: who waits for it finds out
+		if name := e.Name(); name == partsLock || partsFile.MatchString(name) { // who waits for the lock finds out
+			_ = os.Remove(filepath.Join(dir, name))
+		}
 	}
 	_ = os.Remove(dir)
 }
@@ -124,16 +163,24 @@ func (l *layout) pushBlob(ctx context.Context, b Blob) error {
 		return nil
 	}
 	name := filepath.Join(l.dir, filepath.FromSlash(blobName(b.Descriptor.Digest)))
+	if err := l.checkBlobFolders(name); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	part, unlock, err := l.lockPart(ctx, b.Descriptor.Digest)
+	grows := filepath.Join(l.dir, partsFolder, b.Descriptor.Digest.Encoded())
+	lock, err := lockFile(ctx, grows+".lock", (*flock.Flock).TryLockContext)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { _ = lock.Unlock() }()
+	part := grows + ".part"
 	if l.hasBlob(b.Descriptor) { // somebody else was faster
-		return os.Remove(part)
+		return nil
+	}
+	if err := checkPlain(part, false); err != nil {
+		return err
 	}
 	if err := fillPart(part, b); err != nil {
 		return err
@@ -145,25 +192,15 @@ func (l *layout) pushBlob(ctx context.Context, b Blob) error {
 	return nil
 }
 
-// lockPart makes this writer the only one that fills the part of a blob.
-func (l *layout) lockPart(ctx context.Context, d digest.Digest) (part string, unlock func(), err error) {
-	part = filepath.Join(l.dir, partsFolder, d.Encoded()+".part")
-	for {
-		lock := flock.New(part)
-		if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-			return "", nil, fmt.Errorf("locking %s: %w", part, err)
-		}
-		if isLinked(lock) {
-			return part, func() { _ = lock.Unlock() }, nil
-		}
-		_ = lock.Unlock() // it was finished by its writer while this one waited
-	}
+// checkBlobFolders refuses a layout whose folders of blobs are links.
+func (l *layout) checkBlobFolders(blob string) error {
+	return errors.Join(checkPlain(filepath.Join(l.dir, ocispec.ImageBlobsDir), true), checkPlain(filepath.Dir(blob), true))
 }
 
 // fillPart completes a part. Where what is there of it turns out to be other content, it
 // begins anew.
 func fillPart(part string, b Blob) error {
-	f, err := os.OpenFile(part, os.O_RDWR, 0)
+	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -273,9 +310,14 @@ func isTemp(name string) bool {
 
 // removeTemps removes what a killed run left of index.json. Its lock is held.
 func removeTemps(dir string) {
-	names, _ := filepath.Glob(filepath.Join(dir, tempPattern)) // a pattern that is right
-	for _, name := range names {
-		_ = os.Remove(name)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if isTemp(e.Name()) && e.Type().IsRegular() {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hallmark-project/hallmark/internal/retry"
 )
 
 // Answer is what was found out about a capability.
@@ -63,7 +65,7 @@ type Probe struct {
 // Finding is the answer to a question. Where it was not asked, it has no name, and the
 // answer is Unknown.
 func (p *Probe) Finding(name string) Finding {
-	for _, f := range p.Findings {
+	for _, f := range slices.Backward(p.Findings) { // what was found out last counts
 		if f.Name == name {
 			return f
 		}
@@ -162,10 +164,11 @@ func (p *probing) reach(ctx context.Context) error {
 	challenge := resp.Header.Get("WWW-Authenticate")
 	switch kind, _, _ := strings.Cut(challenge, " "); {
 	case resp.StatusCode == http.StatusUnauthorized && challenge != "":
-		p.say(ProbeAuth, Yes, "wanted: %s", challenge)
+		note := ""
 		if strings.EqualFold(kind, "basic") && scheme == "http" {
-			p.say(ProbeAuth, No, "passwords would go over plain http")
+			note = "; passwords go over plain http"
 		}
+		p.say(ProbeAuth, Yes, "wanted: %s%s", challenge, note)
 	case resp.StatusCode == http.StatusUnauthorized:
 		p.say(ProbeAuth, Unknown, "wanted, and the registry does not say how")
 	default:
@@ -208,7 +211,7 @@ func (p *probing) write(ctx context.Context) {
 		_, err = p.repo.putManifest(ctx, p.mark, plain(subject), raw, nil)
 	}
 	if err != nil {
-		p.say(ProbePush, No, "a manifest cannot be put: %s", told(err))
+		p.say(ProbePush, answerOf(err), "a manifest cannot be put: %s", told(err))
 		return
 	}
 	p.rangeOf(ctx, layer.Descriptor)
@@ -218,12 +221,16 @@ func (p *probing) write(ctx context.Context) {
 }
 
 func (p *probing) cannotPush(err error) {
-	answer := Unknown
+	p.say(ProbePush, answerOf(err), "%s", told(err))
+}
+
+// answerOf is what an error says of a capability: nothing, where it may pass.
+func answerOf(err error) Answer {
 	var status *StatusError
-	if errors.As(err, &status) && status.Status < 500 && !status.Throttled() {
-		answer = No
+	if errors.As(err, &status) && !retry.MayPass(status.Status) {
+		return No
 	}
-	p.say(ProbePush, answer, "%s", told(err))
+	return Unknown
 }
 
 func (p *probing) chunked(ctx context.Context, b Blob) {
@@ -235,7 +242,7 @@ func (p *probing) chunked(ctx context.Context, b Blob) {
 		p.say(ProbeChunked, Yes, "%d bytes went up in chunks of 32", b.Descriptor.Size)
 		return
 	}
-	p.say(ProbeChunked, No, "%s", told(err))
+	p.say(ProbeChunked, answerOf(err), "%s", told(err))
 	if err := p.repo.pushBlob(ctx, b, ""); err != nil {
 		p.cannotPush(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -140,13 +141,13 @@ func (p *probing) fallback(ctx context.Context, subject Descriptor, put []Descri
 		_, err = p.repo.putManifest(ctx, FallbackTag(subject.Digest), describe(MediaTypeIndex, raw), raw, nil)
 	}
 	if err != nil {
-		p.say(ProbeFallback, No, "the list cannot be put: %s", told(err))
+		p.say(ProbeFallback, answerOf(err), "the list cannot be put: %s", told(err))
 		return
 	}
 	after, err := p.repo.fallbackIndex(ctx, subject.Digest)
 	switch {
 	case err != nil:
-		p.say(ProbeFallback, No, "the list cannot be read: %s", told(err))
+		p.say(ProbeFallback, answerOf(err), "the list cannot be read: %s", told(err))
 		return
 	case after.shadowed:
 		p.say(ProbeFallback, No, "the tag is answered with the image itself")
@@ -171,9 +172,14 @@ func (p *probing) etag(list fallback) {
 	}
 }
 
+// removalTime is how long removing what was put may take after the rest has ended.
+const removalTime = 15 * time.Second
+
 // remove takes away what was put, and says what stays.
 func (p *probing) remove(ctx context.Context, subject Descriptor, evidence []Descriptor) {
-	ctx = context.WithoutCancel(ctx) // an interrupt leaves nothing behind that can be removed
+	// An interrupt leaves nothing behind that can be removed soon.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removalTime)
+	defer cancel()
 	targets := slices.Clone(evidence)
 	if list, err := p.repo.fallbackIndex(ctx, subject.Digest); err == nil && list.digest != "" {
 		targets = append(targets, Descriptor{Digest: list.digest})
@@ -181,7 +187,7 @@ func (p *probing) remove(ctx context.Context, subject Descriptor, evidence []Des
 	}
 	targets = append(targets, subject)
 	p.removeTag(ctx, p.mark)
-	refused := error(nil)
+	var refused error
 	for _, d := range targets {
 		deleted, err := p.repo.deleteManifest(ctx, d.Digest)
 		if deleted {
@@ -194,7 +200,7 @@ func (p *probing) remove(ctx context.Context, subject Descriptor, evidence []Des
 	case len(p.found.Left) == 0:
 		p.say(ProbeDelete, Yes, "what was put is removed; its blobs go when the registry tidies up")
 	case refused != nil:
-		p.say(ProbeDelete, No, "%s", strings.ReplaceAll(refused.Error(), "\n", "; "))
+		p.say(ProbeDelete, answerOf(refused), "%s", strings.ReplaceAll(refused.Error(), "\n", "; "))
 	default:
 		p.say(ProbeDelete, No, "the registry deletes no manifests")
 	}

@@ -62,6 +62,9 @@ func (r *repository) send(ctx context.Context, q request) (*http.Response, error
 			return nil, err
 		}
 		req.GetBody, req.ContentLength = q.body.Open, q.body.Descriptor.Size
+		if q.body.again != nil {
+			req.GetBody = q.body.again
+		}
 	}
 	for name, values := range q.header {
 		req.Header[name] = values

@@ -169,7 +169,7 @@ func mayPass(resp *http.Response, err error) bool {
 func brokeOff(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
 		errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, errIdle) || brokeOffText(err)
 }
 

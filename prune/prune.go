@@ -21,6 +21,11 @@ type Piece struct {
 	Signer string
 	// Type is the predicate type.
 	Type string
+	// Repository is the one that the statement names, if it does: one about another
+	// repository is no newer word on this one.
+	Repository string
+	// Since is the time before which it cannot have been signed.
+	Since time.Time
 	// Time is when somebody whom the trusted root names saw the signature; zero: nobody.
 	Time time.Time
 	// Bounded says that it was not signed long before Time. A signature by a key can be
@@ -40,6 +45,7 @@ const (
 	ReasonNotAsked  Reason = "of a type that was not asked for"
 	ReasonUntimed   Reason = "nobody who is trusted says when it was signed"
 	ReasonUnbounded Reason = "a key signed it, and anybody can have that stamped again: its order is not known"
+	ReasonOverlap   Reason = "the newer one may have been signed before it, within the life of its certificate"
 	ReasonShared    Reason = "its manifest holds other evidence too"
 	ReasonNeeded    Reason = "what is asked for needs it"
 )
@@ -61,12 +67,13 @@ var protected = []string{"vuln", "openvex", "vsa", "test-result"}
 // only ones that are looked at; protected ones have to be named.
 func Superseded(pieces []Piece, types []policy.Type) []Decision {
 	type group struct {
-		on     digest.Digest
-		signer string
-		kind   string
+		on         digest.Digest
+		signer     string
+		kind       string
+		repository string
 	}
 	newest := map[group]Piece{}
-	key := func(p Piece) group { return group{p.On, p.Signer, p.Type} }
+	key := func(p Piece) group { return group{p.On, p.Signer, p.Type, p.Repository} }
 	for _, p := range pieces {
 		if !ordered(p) {
 			continue
@@ -105,6 +112,8 @@ func keep(p, newest Piece, types []policy.Type) Reason {
 		return ReasonUnbounded
 	case !p.Time.Before(newest.Time):
 		return ReasonNewest
+	case !newest.Since.After(p.Time):
+		return ReasonOverlap
 	case !p.Alone:
 		return ReasonShared
 	}

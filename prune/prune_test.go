@@ -15,6 +15,7 @@ const spdx = "https://spdx.dev/Document"
 func at(name string, minute int, change ...func(*Piece)) Piece {
 	p := Piece{On: digest.FromString("image"), Evidence: digest.FromString(name), Signer: "a", Type: spdx,
 		Time: time.Date(2026, 1, 1, 0, minute, 0, 0, time.UTC), Bounded: true, Alone: true}
+	p.Since = p.Time.Add(-time.Second)
 	for _, f := range change {
 		f(&p)
 	}
@@ -27,6 +28,8 @@ func TestSuperseded(t *testing.T) {
 	untimed := func(p *Piece) { p.Time = time.Time{} }
 	unbounded := func(p *Piece) { p.Bounded = false }
 	shared := func(p *Piece) { p.Alone = false }
+	longLived := func(p *Piece) { p.Since = p.Since.Add(-time.Hour) }
+	of := func(repository string) func(*Piece) { return func(p *Piece) { p.Repository = repository } }
 	elsewhere := func(p *Piece) { p.On = digest.FromString("another image") }
 	vuln, vex, vsa, result := "https://cosign.sigstore.dev/attestation/vuln/v1", "https://openvex.dev/ns", "https://slsa.dev/verification_summary/v1", "https://in-toto.io/attestation/test-result/v0.1"
 	for name, test := range map[string]struct {
@@ -42,6 +45,8 @@ func TestSuperseded(t *testing.T) {
 		"another signer":        {[]Piece{at("old", 1), at("new", 2, signer("b"))}, nil, ReasonNewest},
 		"another type":          {[]Piece{at("old", 1), at("new", 2, kind("https://cyclonedx.org/bom"))}, nil, ReasonNewest},
 		"another digest":        {[]Piece{at("old", 1), at("new", 2, elsewhere)}, nil, ReasonNewest},
+		"another repository":    {[]Piece{at("old", 1, of("team/prod")), at("new", 2, of("team/dev"))}, nil, ReasonNewest},
+		"may be the older one":  {[]Piece{at("old", 1), at("new", 2, longLived)}, nil, ReasonOverlap},
 		"no time":               {[]Piece{at("old", 1, untimed), at("new", 2)}, nil, ReasonUntimed},
 		"newer has no time":     {[]Piece{at("old", 1), at("new", 2, untimed)}, nil, ReasonNewest},
 		"stamped":               {[]Piece{at("old", 1, unbounded), at("new", 2)}, nil, ReasonUnbounded},

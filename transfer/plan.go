@@ -279,6 +279,10 @@ func (w *walk) referrer(ctx context.Context, d oci.Descriptor, on digest.Digest,
 		if oci.IsIndex(m.MediaType) {
 			return fmt.Errorf("%w: evidence %s of %s is an index, which is not supported", oci.ErrManifest, d.Digest, on)
 		}
+		if m.Subject == nil || m.Subject.Digest != on {
+			w.leave(p, "it does not name what it is listed under: elsewhere nobody could find it")
+			return nil
+		}
 		return w.keep(ctx, p, m)
 	})
 }
@@ -307,6 +311,9 @@ func (w *walk) keep(ctx context.Context, p *Piece, m *oci.Manifest) error {
 		}
 	}
 	w.evidence(ctx, p.Descriptor.Digest, p.depth)
+	if !strings.HasPrefix(p.Descriptor.ArtifactType, "application/vnd.dev.sigstore.bundle") { // others are signed by cosign, too
+		w.legacy(ctx, p.Descriptor.Digest, p.depth)
+	}
 	return w.add(p)
 }
 

@@ -88,7 +88,11 @@ func (p *Plan) Run(ctx context.Context, to oci.Import, o Options) (*Result, erro
 		return nil, err
 	}
 	if !o.DryRun {
-		if err := to.Commit(ctx, commit); err != nil {
+		err := to.Commit(ctx, commit)
+		if errors.Is(err, oci.ErrTagTaken) {
+			err = fmt.Errorf("%w: %w", ErrConflict, err)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -353,7 +357,7 @@ func (r *run) tag(ctx context.Context, tag string, p *Piece, c *oci.Commit) erro
 	if err != nil {
 		return err
 	}
-	c.Tags = append(c.Tags, oci.Tag{Name: tag, Manifest: oci.Descriptor{MediaType: p.Descriptor.MediaType, Digest: p.Descriptor.Digest, Size: p.Descriptor.Size}, Raw: raw})
+	c.Tags = append(c.Tags, oci.Tag{Name: tag, Evidence: p.Kind == KindTagged, Manifest: oci.Descriptor{MediaType: p.Descriptor.MediaType, Digest: p.Descriptor.Digest, Size: p.Descriptor.Size}, Raw: raw})
 	r.result.Tags = append(r.result.Tags, tag)
 	return nil
 }

@@ -310,6 +310,22 @@ func TestNothingIsPassedOver(t *testing.T) {
 	}
 }
 
+// What a list names although it says of itself that it is about something else, or nothing,
+// could not be found at the far end: it is left behind, and named.
+func TestOtherSubject(t *testing.T) {
+	c := client(t)
+	s := testkit.Registry(t, testkit.WithoutReferrers())
+	image, other := testkit.NewImage(), testkit.NewImage(testkit.File("n", "other"))
+	ref := testkit.PushImage(t, s, "team/app:v1", image)
+	testkit.PushImage(t, s, "team/app:other", other)
+	about := testkit.PushReferrer(t, s, "team/app", other.Descriptor(), "application/vnd.example.x", []byte("x"))
+	testkit.PutFallback(t, s, "team/app", image.Digest(), about, other.Descriptor())
+	plan, _, err := move(t, c, ref, "oci:"+filepath.Join(t.TempDir(), "layout"), nil, transfer.Options{Tag: "v1"})
+	if err != nil || len(plan.Left) != 2 || len(plan.Pieces) != 1 {
+		t.Errorf("%+v, %v", plan, err)
+	}
+}
+
 // Evidence that is removed after it was listed is not missed; one that is still listed is.
 func TestRemovedMeanwhile(t *testing.T) {
 	c := client(t)

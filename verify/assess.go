@@ -98,6 +98,7 @@ type assessment struct {
 	// bounded says that the certificate's short life bounds when it was signed. Anybody can
 	// have a key's signature stamped again, later: its times are no more than upper bounds.
 	bounded  bool
+	since    time.Time        // the certificate is valid from here on
 	contents map[int]*content // what requirements make of it, by their number
 	exempts  map[int]exemptions
 }

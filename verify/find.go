@@ -31,10 +31,20 @@ func FindDocuments(ctx context.Context, subject oci.Subject, sources []Source, r
 	return find(ctx, subject, sources, root, p, types, types, enough)
 }
 
+// FindAll is [Find] for those who want everything that the signers whom root and p accept
+// have truly signed about a digest, as of o.Now and within o.Limits.
+func FindAll(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, o Options) ([]Verified, error) {
+	return findAsOf(ctx, subject, sources, root, p, nil, nil, o, func([]Verified) bool { return false })
+}
+
 func find(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, types, documents []policy.Type, enough func([]Verified) bool) ([]Verified, error) {
+	return findAsOf(ctx, subject, sources, root, p, types, documents, Options{Now: time.Now()}, enough)
+}
+
+func findAsOf(ctx context.Context, subject oci.Subject, sources []Source, root trust.Root, p policy.Policy, types, documents []policy.Type, o Options, enough func([]Verified) bool) ([]Verified, error) {
 	d := &dossier{
-		on: subject.Digest(), sources: sources, limits: Limits{}.withDefaults(),
-		assessor: &assessor{root: root, policy: p, subject: subject, now: time.Now(), wanted: documents},
+		on: subject.Digest(), sources: sources, limits: o.Limits.withDefaults(),
+		assessor: &assessor{root: root, policy: p, subject: subject, now: o.Now, wanted: documents},
 	}
 	if err := d.complete(ctx, reading{types, func() bool { return enough(d.all()) }}); err != nil {
 		return nil, err
@@ -80,7 +90,7 @@ func (d *dossier) all() []Verified {
 
 func (a *assessment) verified(d *dossier, requirement string) Verified {
 	return Verified{Requirement: requirement, On: d.on, Platform: d.platform, PredicateType: a.predicateType,
-		Evidence: a.report.Digest, Payload: a.payload, Form: a.report.Form, Signer: a.signer, Repository: a.repository, Document: a.document, Refers: a.refers, Bounded: a.bounded}
+		Evidence: a.report.Digest, Payload: a.payload, Form: a.report.Form, Signer: a.signer, Repository: a.repository, Document: a.document, Refers: a.refers, Bounded: a.bounded, Since: a.since}
 }
 
 // payloadDigest identifies what was signed.

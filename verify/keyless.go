@@ -46,6 +46,7 @@ func (s *assessor) checkCertified(a *assessment, evidence signed) {
 	a.adopt(h)
 	s.checkIdentity(a, cert, h.instance)
 	a.principals = []string{principalKey(key), fmt.Sprintf("identity %q of %q", cert.Identity, cert.Issuer)}
+	a.since = cert.X509.NotBefore
 	a.bounded = cert.X509.NotAfter.Sub(cert.X509.NotBefore) <= maxBounded
 	s.otherNames(a, cert, evidence, h)
 }

@@ -180,6 +180,8 @@ type Verified struct {
 	// lived no longer. Of what a key signed it is an upper bound: anybody can have an old
 	// signature stamped again.
 	Bounded bool `json:"-"`
+	// Since is the time before which it cannot have been signed: that of the certificate.
+	Since time.Time `json:"-"`
 }
 
 // Says is the predicate type that v counts as: of what its statement holds, or of the SBOM that

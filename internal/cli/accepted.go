@@ -19,7 +19,7 @@ func (b *bench) accepted(ctx context.Context, v *judgement) ([]verify.Verified, 
 		return nil, err
 	}
 	places = append(places, platforms...)
-	sources, _, err := b.evidence(v.target, true)
+	sources, options, err := b.evidence(v.target, true)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (b *bench) accepted(ctx context.Context, v *judgement) ([]verify.Verified, 
 	group.SetLimit(surveysAtOnce)
 	for i, place := range places {
 		group.Go(func() (err error) {
-			found[i], err = verify.Find(ctx, place.Subject, sources, b.root, p, nil, func([]verify.Verified) bool { return false })
+			found[i], err = verify.FindAll(ctx, place.Subject, sources, b.root, p, options)
 			for n := range found[i] {
 				found[i][n].Platform = place.Name
 			}

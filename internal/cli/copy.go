@@ -6,8 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -154,10 +154,13 @@ type copier struct {
 	bench   *bench // nil: nothing is verified
 	many    bool   // several images are on their way at once: bars would cover each other
 	wanted  *wantedTypes
+
+	mu      sync.Mutex
+	claimed map[string]string // digests by place and tag
 }
 
 func (a *App) copier(ctx context.Context, o copyOptions) (c *copier, err error) {
-	c = &copier{app: a, o: o}
+	c = &copier{app: a, o: o, claimed: map[string]string{}}
 	if c.wanted, err = typesWanted(o.types, o.signaturesOnly); err != nil {
 		return nil, err
 	}
@@ -239,6 +242,9 @@ func (c *copier) copy(ctx context.Context, e errand, out *outcome) error {
 		return err
 	}
 	out.Digest, out.Tag = subject.Digest().String(), destinationTag(t.ref, to)
+	if err := c.claim(to, out); err != nil {
+		return err
+	}
 	if to.Digest != "" && to.Digest != subject.Digest() {
 		return fmt.Errorf("%w: %s is %s", transfer.ErrDigest, e.from, subject.Digest())
 	}
@@ -253,6 +259,21 @@ func (c *copier) copy(ctx context.Context, e errand, out *outcome) error {
 		return err
 	}
 	return c.run(ctx, plan, to, out)
+}
+
+// claim notes which image gets a tag at a destination: of two in one run, one would be lost.
+func (c *copier) claim(to oci.Reference, out *outcome) error {
+	if out.Tag == "" {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	place := to.Place() + " " + out.Tag
+	if other, ok := c.claimed[place]; ok && other != out.Digest {
+		return usagef("%s: tag %s is asked for by two images, %s and %s", to.Place(), out.Tag, other, out.Digest)
+	}
+	c.claimed[place] = out.Digest
+	return nil
 }
 
 // run writes a plan to its destination.
@@ -331,42 +352,43 @@ func destinationTag(from, to oci.Reference) string {
 
 // filter is what decides which evidence goes along. With --verify it is what counts.
 func (c *copier) filter(ctx context.Context, t *target, out *outcome) (transfer.Filter, error) {
-	var counts map[string]bool
+	var crossing *crossing
 	if c.bench != nil {
 		v := c.bench.judge(ctx, t.ref.Place()+"@"+t.subject.Digest().String())
-		out.Verdict = v.Verdict
+		out.Verdict, out.Covers = v.Verdict, v.Covers
 		if v.err != nil {
 			return nil, fmt.Errorf("%s is not copied: %w", t.subject, v.err)
 		}
 		if v.Verdict == render.NotCovered {
 			return nil, fmt.Errorf("%s is not copied: %w: %w", t.subject, verify.ErrMissing, errUncovered)
 		}
+		if err := c.vouchedFor(t.subject, v.Covers); err != nil {
+			return nil, fmt.Errorf("%s is not copied: %w", t.subject, err)
+		}
 		accepted, err := c.bench.accepted(ctx, v)
 		if err != nil {
 			return nil, err
 		}
-		counts = map[string]bool{}
-		for _, e := range accepted {
-			counts[e.Evidence.String()] = true
-			if e.Document != nil { // an SBOM that a statement refers to goes along with it
-				counts[e.Document.Digest.String()] = true
-			}
-		}
+		crossing = newCrossing(accepted)
 	}
 	return func(p *transfer.Piece, m *oci.Manifest) (string, bool) {
-		if counts != nil && !verified(counts, p, m) {
+		if crossing != nil && !crossing.allows(p, m) {
 			return "it is not verified", false
 		}
 		return c.wanted.has(p, m)
 	}, nil
 }
 
-// verified reports whether everything in a piece of evidence counts.
-func verified(counts map[string]bool, p *transfer.Piece, m *oci.Manifest) bool {
-	if p.Kind != transfer.KindTagged && counts[p.Descriptor.Digest.String()] {
-		return true
+// vouchedFor refuses an index that nobody signed itself and that names more than the
+// platforms that were verified.
+func (c *copier) vouchedFor(subject oci.Subject, covers string) error {
+	if covers != coversPlatforms || c.o.platform != "" {
+		return nil
 	}
-	return len(m.Layers) > 0 && !slices.ContainsFunc(m.Layers, func(d oci.Descriptor) bool { return !counts[d.Digest.String()] })
+	if unsigned := subject.BuildAttestations(); len(unsigned) > 0 {
+		return fmt.Errorf("%w: the index itself is not vouched for, only its platforms, and it names %s besides; copy a platform with --platform", verify.ErrRejected, unsigned[0].Descriptor.Digest)
+	}
+	return nil
 }
 
 // copyResult is the JSON of a run.
@@ -384,6 +406,7 @@ type outcome struct {
 	Digest      string     `json:"digest,omitempty"`
 	Tag         string     `json:"tag,omitempty"`
 	Verdict     string     `json:"verdict,omitempty"` // with --verify
+	Covers      string     `json:"covers,omitempty"`  // of an index: the index itself, or its platforms only
 	ExitCode    int        `json:"exitCode"`
 	Error       string     `json:"error,omitempty"`
 	Bytes       copyBytes  `json:"bytes"`
@@ -468,6 +491,9 @@ func (out *outcome) print(w io.Writer, dryRun bool) {
 	fmt.Fprintf(w, "  digest    %s\n", out.Digest)
 	if out.Verdict != "" {
 		fmt.Fprintf(w, "  verdict   %s\n", out.Verdict)
+		if out.Covers == coversPlatforms {
+			fmt.Fprintln(w, "            of each platform; the index itself is not vouched for")
+		}
 	}
 	fmt.Fprintf(w, "  manifests %d of images, %d of evidence: %d %s, %d there already\n", images, evidence, copied, done, len(out.Manifests)-copied)
 	fmt.Fprintf(w, "  content   %s: %s %s, %s mounted, %s there already\n", sizeText(out.Bytes.Total), sizeText(out.Bytes.Copied), done, sizeText(out.Bytes.Mounted), sizeText(out.Bytes.Present))

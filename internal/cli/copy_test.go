@@ -159,6 +159,35 @@ func TestCopyVerifiesReferences(t *testing.T) {
 	j.verify(0, "--require", "signature", "--require", "spdx")
 }
 
+// An index that nobody signed itself, with more in it than the platforms that were verified,
+// does not cross; as of another time, the evidence of that time does.
+func TestCopyVerifiesIndexes(t *testing.T) {
+	j := newJob(t)
+	layout := filepath.Join(j.dir, "buildkit")
+	testkit.WriteLayout(t, layout, "app", testkit.NewIndex(testkit.Buildkit()))
+	j.image = "oci:" + layout + ":app"
+	to := "oci:" + filepath.Join(j.dir, "to")
+	flags := append([]string{"--verify", "--require", "spdx", j.image, to}, j.trusting()...)
+	j.run(0, "release", "--format", "spdx-json", j.image)
+	stdout, _ := j.copied(3, flags...)
+	wants(t, stdout, "the index itself is not vouched for")
+	j.copied(0, append([]string{"--platform", "linux/arm64"}, flags...)...)
+	j.copied(0, append([]string{"--require", "signature"}, flags...)...)
+	stdout, _ = j.copied(0, append([]string{"--verify", "--at", j.world.Now().Format(time.RFC3339), j.image, to + "2"}, j.trusting()...)...)
+	wants(t, stdout, "5 of evidence")
+}
+
+// Two images for one tag in one run: one of them would be lost.
+func TestCopyListTags(t *testing.T) {
+	j := newJob(t)
+	other := filepath.Join(j.dir, "other")
+	testkit.WriteLayout(t, other, "app", testkit.NewIndex(testkit.File("n", "other")))
+	to := "oci:" + filepath.Join(j.dir, "to")
+	list := j.write("list.txt", []byte(j.image+" "+to+"\noci:"+other+":app "+to+"\n"))
+	stdout, _ := j.copied(2, "--list", list)
+	wants(t, stdout, "tag app is asked for by two images")
+}
+
 // What is copied of an image can be chosen.
 func TestCopyChooses(t *testing.T) {
 	j := newJob(t)

@@ -92,6 +92,9 @@ func (a *App) runDoctor(ctx context.Context, text string, o doctorOptions) error
 	probe, err := s.client.Probe(ctx, ref, !o.readOnly)
 	p.end()
 	if err != nil {
+		for _, left := range leftBehind(probe) {
+			a.message("%s", left)
+		}
 		return err
 	}
 	result := &doctorResult{SchemaVersion: "hallmark.doctor/v1", Place: probe.Place, Findings: probe.Findings, Trust: a.trustFinding(), Left: probe.Left}
@@ -155,7 +158,7 @@ func (r *doctorResult) verdict(readOnly bool) error {
 		case doctorFails:
 			return errUnwell
 		case doctorUnknown:
-			if !readOnly {
+			if !readOnly || !strings.HasPrefix(row.Cause, oci.ProbePush) {
 				err = errUnknownHealth
 			}
 		}
@@ -175,18 +178,22 @@ type ailment struct {
 
 // What commands suffer from. The first that applies is named.
 var (
-	cannotRead   = ailment{oci.ProbePull, oci.No, true, "Log in with the tool of your registry, or ask for the right to pull."}
-	cannotWrite  = ailment{oci.ProbePush, oci.No, true, "Log in with the tool of your registry, or ask for the right to push."}
-	writeUnknown = ailment{oci.ProbePush, oci.Unknown, false, "Run 'hallmark doctor' without --read-only, as somebody who may push."}
-	listsBroken  = ailment{oci.ProbePages, oci.No, true, "Evidence cannot be listed to its end here: keep it in another registry with --evidence-repository, and tell the registry's maker."}
-	offClock     = ailment{oci.ProbeClock, oci.No, false, "Set the clock of this machine, or of the registry: tokens, trusted times and --max-age rest on it."}
-	limited      = ailment{oci.ProbeLimits, oci.Yes, false, "Requests are held back when the registry asks for it; --timeout and --retries say how long."}
-	badLabels    = ailment{oci.ProbeLabels, oci.No, false, "Lists say wrongly what evidence is, so that more of it is read than was asked for. Verdicts do not rest on labels."}
-	wholeAgain   = ailment{oci.ProbeRange, oci.No, false, "A download that breaks off begins anew."}
-	noChunks     = ailment{oci.ProbeChunked, oci.No, false, "A large upload that breaks off begins anew."}
-	noMount      = ailment{oci.ProbeMount, oci.No, false, "Copies within this registry move all content."}
-	noDelete     = ailment{oci.ProbeDelete, oci.No, true, "Ask whoever runs the registry to allow deleting, or use its own clean-up."}
-	stale        = ailment{"trust material", oci.No, false, "'hallmark trust init' or 'hallmark trust update' fetches it. With --key none is needed."}
+	cannotRead    = ailment{oci.ProbePull, oci.No, true, "Log in with the tool of your registry, or ask for the right to pull."}
+	readUnknown   = ailment{oci.ProbePull, oci.Unknown, false, "Try again later."}
+	putUnknown    = ailment{oci.ProbeSubject, oci.Unknown, false, "Try again later."}
+	listUnknown   = ailment{oci.ProbeFallback, oci.Unknown, false, "Try again later."}
+	cannotWrite   = ailment{oci.ProbePush, oci.No, true, "Log in with the tool of your registry, or ask for the right to push."}
+	writeUnknown  = ailment{oci.ProbePush, oci.Unknown, false, "Run 'hallmark doctor' without --read-only, as somebody who may push."}
+	listsBroken   = ailment{oci.ProbePages, oci.No, true, "Evidence cannot be listed to its end here: keep it in another registry with --evidence-repository, and tell the registry's maker."}
+	offClock      = ailment{oci.ProbeClock, oci.No, false, "Set the clock of this machine, or of the registry: tokens, trusted times and --max-age rest on it."}
+	limited       = ailment{oci.ProbeLimits, oci.Yes, false, "Requests are held back when the registry asks for it; --timeout and --retries say how long."}
+	badLabels     = ailment{oci.ProbeLabels, oci.No, false, "Lists say wrongly what evidence is, so that more of it is read than was asked for. Verdicts do not rest on labels."}
+	wholeAgain    = ailment{oci.ProbeRange, oci.No, false, "A download that breaks off begins anew."}
+	noChunks      = ailment{oci.ProbeChunked, oci.No, false, "A large upload that breaks off begins anew."}
+	noMount       = ailment{oci.ProbeMount, oci.No, false, "Copies within this registry move all content."}
+	noDelete      = ailment{oci.ProbeDelete, oci.No, true, "Ask whoever runs the registry to allow deleting, or use its own clean-up."}
+	deleteUnknown = ailment{oci.ProbeDelete, oci.Unknown, false, "Try again later."}
+	stale         = ailment{"trust material", oci.No, false, "'hallmark trust init' or 'hallmark trust update' fetches it. With --key none is needed."}
 )
 
 // noAPI is about registries that do not list evidence themselves.
@@ -199,12 +206,12 @@ func commandsOn(p *oci.Probe, trusted oci.Finding) []commandRow {
 		command string
 		suffers []ailment
 	}{
-		{"tree, show", []ailment{cannotRead, listsBroken, nowhere, badLabels, limited}},
-		{"verify, report", []ailment{cannotRead, listsBroken, nowhere, offClock, stale, badLabels, wholeAgain, limited}},
-		{"sign, attest, release", []ailment{cannotRead, cannotWrite, listsBroken, nowhere, writeUnknown, noAPI, noChunks, limited}},
-		{"copy from here", []ailment{cannotRead, listsBroken, nowhere, wholeAgain, limited}},
-		{"copy to here", []ailment{cannotWrite, listsBroken, nowhere, writeUnknown, noAPI, noMount, noChunks, limited}},
-		{"prune", []ailment{cannotRead, cannotWrite, listsBroken, nowhere, noDelete, writeUnknown, offClock}},
+		{"tree, show", []ailment{cannotRead, readUnknown, listsBroken, nowhere, badLabels, limited}},
+		{"verify, report", []ailment{cannotRead, readUnknown, listsBroken, nowhere, offClock, stale, badLabels, wholeAgain, limited}},
+		{"sign, attest, release", []ailment{cannotRead, cannotWrite, listsBroken, nowhere, writeUnknown, putUnknown, listUnknown, noAPI, noChunks, limited}},
+		{"copy from here", []ailment{cannotRead, readUnknown, listsBroken, nowhere, wholeAgain, limited}},
+		{"copy to here", []ailment{cannotWrite, listsBroken, nowhere, writeUnknown, putUnknown, listUnknown, noAPI, noMount, noChunks, limited}},
+		{"prune", []ailment{cannotRead, cannotWrite, listsBroken, nowhere, noDelete, writeUnknown, deleteUnknown, offClock}},
 	}
 	var rows []commandRow
 	for _, entry := range table {
@@ -214,7 +221,8 @@ func commandsOn(p *oci.Probe, trusted oci.Finding) []commandRow {
 			if s.name == trusted.Name {
 				finding = trusted
 			}
-			if finding.Answer != s.answer || finding.Name == "" && s.answer != oci.Unknown {
+			// Only of the right to write does it matter that nobody asked.
+			if finding.Answer != s.answer || finding.Name == "" && s != writeUnknown {
 				continue
 			}
 			row.Verdict, row.Cause, row.Remedy = doctorBut, s.name+": "+firstOf(finding.Detail, "not tried"), s.remedy
@@ -244,6 +252,19 @@ func (r *doctorResult) print(w io.Writer) {
 		}
 	}
 	for _, left := range r.Left {
-		fmt.Fprintf(w, "Left behind, because the registry does not let it be removed: %s\n", left)
+		fmt.Fprintln(w, leftText+left)
 	}
+}
+
+const leftText = "Left behind, because the registry does not let it be removed: "
+
+// leftBehind says what a probe could not remove, if there was one.
+func leftBehind(p *oci.Probe) (out []string) {
+	if p == nil {
+		return nil
+	}
+	for _, left := range p.Left {
+		out = append(out, leftText+left)
+	}
+	return out
 }

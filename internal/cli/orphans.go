@@ -19,6 +19,9 @@ const reasonOrphan = "its subject is gone"
 // That a subject is gone is believed only of a store that showed another manifest in this
 // run, and that says that it does not know the manifest.
 func (p *pruning) findOrphans(ctx context.Context) error {
+	if p.v.target.elsewhere != "" {
+		return usagef("--orphans: %s may hold evidence of images of other repositories, and whether they are gone cannot be told from here", p.v.target.elsewhere)
+	}
 	store, ok := p.v.target.evidence.(oci.Enumerator)
 	if !ok {
 		return usagef("--orphans: %s cannot say which digests there is evidence of", p.v.target.place())
@@ -51,8 +54,11 @@ func (p *pruning) orphansOf(ctx context.Context, on digest.Digest) error {
 	if err != nil {
 		return err
 	}
-	found, err := verify.Find(ctx, subject, []verify.Source{verify.Attached(p.v.target.evidence)}, p.bench.root, p.v.plan.Policy, nil,
-		func([]verify.Verified) bool { return false })
+	_, options, err := p.bench.evidence(p.v.target, false)
+	if err != nil {
+		return err
+	}
+	found, err := verify.FindAll(ctx, subject, []verify.Source{verify.Attached(p.v.target.evidence)}, p.bench.root, p.v.plan.Policy, options)
 	if errors.Is(err, verify.ErrInconclusive) {
 		p.app.message("Warning: %s is gone, and its evidence is kept: %s", on, printableLines(err.Error()))
 		return nil
@@ -60,9 +66,9 @@ func (p *pruning) orphansOf(ctx context.Context, on digest.Digest) error {
 	if err != nil {
 		return err
 	}
-	decisions := prune.Superseded(piecesOf(found), p.types)
-	for _, d := range decisions {
-		row := rowOfDecision(d)
+	p.names = signerNames(p.names, found)
+	for _, d := range prune.Superseded(piecesOf(found), p.types) {
+		row := p.row(d)
 		switch d.Reason {
 		case prune.ReasonProtected, prune.ReasonNotAsked, prune.ReasonShared:
 		default:

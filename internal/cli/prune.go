@@ -131,8 +131,10 @@ type pruning struct {
 	bench *bench
 	o     pruneOptions
 	types []policy.Type
+	plans []policy.Policy // each of which has to hold afterwards
 	v     *judgement
 	rows  []pruneRow
+	names map[digest.Digest]string // of the signers of pieces
 }
 
 // decide finds out what is superfluous on the subject and its platforms.
@@ -155,31 +157,46 @@ func (p *pruning) decide(ctx context.Context, text string) error {
 		return err
 	}
 	decisions := prune.Superseded(piecesOf(accepted), p.types)
+	if err := p.findPlans(ctx); err != nil {
+		return err
+	}
 	if err := p.keepNeeded(ctx, decisions); err != nil {
 		return err
 	}
+	p.names = signerNames(p.names, accepted)
 	for _, d := range decisions {
-		p.rows = append(p.rows, rowOfDecision(d))
+		p.rows = append(p.rows, p.row(d))
 	}
 	return nil
+}
+
+// signerNames adds who signed each piece, for people.
+func signerNames(names map[digest.Digest]string, accepted []verify.Verified) map[digest.Digest]string {
+	if names == nil {
+		names = map[digest.Digest]string{}
+	}
+	for _, v := range accepted {
+		names[v.Evidence] = v.Signer.Name()
+	}
+	return names
 }
 
 func piecesOf(accepted []verify.Verified) []prune.Piece {
 	var out []prune.Piece
 	for _, v := range accepted {
-		signer := v.Signer.Name()
-		if v.Signer.Identity == "" { // two keys may have files of one name
-			signer += " (" + v.Signer.Fingerprint[:16] + ")"
+		signer := v.Signer.Fingerprint
+		if v.Signer.Identity != "" { // each signature has a certificate of its own
+			signer = fmt.Sprintf("%q %q %q", v.Signer.Identity, v.Signer.Issuer, v.Signer.Instance)
 		}
-		out = append(out, prune.Piece{On: v.On, Platform: v.Platform, Evidence: v.Evidence, Signer: signer, Type: v.Says(),
-			Time: v.Signer.When(), Bounded: v.Bounded, Alone: v.Form == verify.FormBundle})
+		out = append(out, prune.Piece{On: v.On, Platform: v.Platform, Evidence: v.Evidence, Signer: signer, Type: v.Says(), Repository: v.Repository,
+			Since: v.Since, Time: v.Signer.When(), Bounded: v.Bounded, Alone: v.Form == verify.FormBundle})
 	}
 	return out
 }
 
-func rowOfDecision(d prune.Decision) pruneRow {
+func (p *pruning) row(d prune.Decision) pruneRow {
 	row := pruneRow{Status: pruneKeep, Evidence: d.Evidence.String(), On: d.On.String(), Platform: printable(d.Platform), Type: printable(d.Type),
-		Signer: printable(d.Signer), SupersededBy: d.By.String(), Reason: string(d.Reason)}
+		Signer: printable(p.names[d.Evidence]), SupersededBy: d.By.String(), Reason: string(d.Reason)}
 	if !d.Time.IsZero() {
 		row.SignedAt = &d.Time
 	}
@@ -226,19 +243,60 @@ func (p *pruning) holdsWithout(ctx context.Context, gone map[string]bool) (bool,
 	if len(gone) == 0 {
 		return true, nil
 	}
+	for _, plan := range p.plans {
+		ok, err := p.verifies(ctx, plan, gone)
+		if !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// verifies reports whether the subject is what a policy asks for, without some evidence.
+func (p *pruning) verifies(ctx context.Context, plan policy.Policy, gone map[string]bool) (bool, error) {
 	t := *p.v.target
-	sources, options, err := p.bench.evidence(&t, p.v.plan.Policy.AllowLegacy)
+	sources, options, err := p.bench.evidence(&t, plan.AllowLegacy)
 	if err != nil {
 		return false, err
 	}
 	for i := range sources {
 		sources[i] = without{sources[i], gone}
 	}
-	_, _, err = verify.Verify(ctx, t.subject, sources, p.bench.root, p.v.plan.Policy, options)
+	_, _, err = verify.Verify(ctx, t.subject, sources, p.bench.root, plan, options)
 	if ctx.Err() != nil || errors.Is(err, verify.ErrInconclusive) {
 		return false, err
 	}
 	return err == nil, nil
+}
+
+// findPlans notes what is asked of the subject: by the flags, or by the policy in every
+// environment in which the subject passes as it is.
+func (p *pruning) findPlans(ctx context.Context) error {
+	p.plans = []policy.Policy{p.v.plan.Policy}
+	if p.bench.loaded == nil {
+		return nil
+	}
+	name, err := p.v.target.subjectName(p.o.who.policy.as)
+	if err != nil {
+		return err
+	}
+	for _, environment := range append(p.bench.loaded.set.Environments(), "") {
+		plan, err := p.bench.loaded.set.For(name, environment)
+		if err != nil {
+			return err
+		}
+		if environment == p.bench.loaded.environment || !plan.Covered {
+			continue
+		}
+		ok, err := p.verifies(ctx, plan.Policy, nil)
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.plans = append(p.plans, plan.Policy)
+		}
+	}
+	return nil
 }
 
 // without is a source that lacks some pieces.

@@ -215,6 +215,54 @@ func TestPruneOrphans(t *testing.T) {
 	j.verify(0)
 }
 
+// Where evidence of several repositories is kept in one place, nothing there is known to be
+// an orphan.
+func TestPruneOrphansElsewhere(t *testing.T) {
+	j := newJob(t)
+	s := testkit.Registry(t)
+	j.image = testkit.PushImage(t, s, "team/one:v1", testkit.NewIndex())
+	j.run(0, "sign", "--evidence-repository", s.Host+"/team/evidence", j.image)
+	_, stderr := j.pruned(2, "--yes", "--orphans", "--evidence-repository", s.Host+"/team/evidence")
+	wants(t, stderr, "may hold evidence of images of other repositories")
+}
+
+// An SBOM by reference is superseded by one of its own format only.
+func TestPruneReferences(t *testing.T) {
+	j := newJob(t)
+	j.run(0, "release", "--format", "spdx-json", "--by-reference", j.image)
+	j.world.Advance(time.Minute)
+	j.env["HALLMARK_ID_TOKEN"] = j.world.Token(nil)
+	j.run(0, "release", "--format", "cyclonedx-json", "--by-reference", j.image)
+	stdout, _ := j.pruned(0, "--yes")
+	wants(t, stdout, "Nothing is superfluous.")
+	j.verify(0, "--require", "signature", "--require", "spdx", "--require", "cyclonedx")
+}
+
+// What another environment of the policy rests on stays.
+func TestPruneKeepsWhatEnvironmentsNeed(t *testing.T) {
+	j := newJob(t)
+	j.run(0, "release", "--format", "spdx-json", j.image)
+	good, bad := j.attested(someType, `{"ok":true}`), j.attested(someType, `{"ok":false}`)
+	policy := j.write("policy.yaml", []byte(`
+schemaVersion: hallmark.policy/v1
+signers:
+  dev: {identity: dev@example.com, issuer: "`+j.world.Issuer.URL+`"}
+rules:
+  - {name: all, subjects: ["**"], signatures: [{by: [dev]}]}
+environments:
+  staging: {}
+  production:
+    rules:
+      - {name: good, subjects: ["**"], attestations: [{type: "`+someType+`", by: [dev], conditions: ["predicate.ok == true"]}]}
+`))
+	with := []string{"--policy", policy, "--as", "example.com/app", j.image}
+	j.run(0, append([]string{"verify", "--env", "production"}, with...)...)
+	stdout, _ := j.run(0, append([]string{"prune", "--env", "staging", "--yes"}, with...)...)
+	wants(t, stdout, "what is asked for needs it")
+	j.wantListed(true, good, bad)
+	j.run(0, append([]string{"verify", "--env", "production"}, with...)...)
+}
+
 // scanResult is a vulnerability result with some findings.
 func scanResult(findings ...string) string {
 	list := []string{}
