@@ -12,7 +12,7 @@ import (
 
 // TestCrossing: only what was signed crosses, and nothing is wrapped around it.
 func TestCrossing(t *testing.T) {
-	d := digest.FromString[string]
+	d := digest.FromString
 	c := newCrossing([]verify.Verified{
 		{Form: verify.FormBundle, Evidence: d("bundle"), Refers: &verify.Referral{Digest: d("sbom")}},
 		{Form: verify.FormLegacySignature, Evidence: d("payload")},
