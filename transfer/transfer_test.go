@@ -362,9 +362,10 @@ func TestConflict(t *testing.T) {
 	there := testkit.NewImage(testkit.File("signature", "of somebody else"))
 	tag := oci.FallbackTag(w.index.Digest()) + ".sig"
 	testkit.PushImage(t, s, "other/name:"+tag, there)
-	_, _, err := move(t, c, w.ref, s.Host+"/other/name", nil, transfer.Options{Tag: "v1"})
-	if !errors.Is(err, transfer.ErrConflict) {
-		t.Fatal(err)
+	for _, dryRun := range []bool{true, false} {
+		if _, _, err := move(t, c, w.ref, s.Host+"/other/name", nil, transfer.Options{Tag: "v1", DryRun: dryRun}); !errors.Is(err, transfer.ErrConflict) {
+			t.Fatal(dryRun, err)
+		}
 	}
 	if !bytes.Equal(testkit.GetManifest(t, s, "other/name", tag), there.Manifest) {
 		t.Error("it was overwritten")
