@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -185,5 +186,21 @@ func TestLockNamesItsHolder(t *testing.T) {
 	}
 	if pid, err := dir.supervisor(); pid != 0 || err != nil {
 		t.Errorf("after: %d %v", pid, err)
+	}
+}
+
+// A port that somebody took between choosing it and listening there is worth another start,
+// and nothing else is.
+func TestPortTaken(t *testing.T) {
+	for text, want := range map[string]bool{
+		"the sandbox could not be started: rekor: exit status 1. The end of rekor.log: listen tcp 127.0.0.1:1: bind: address already in use": true,
+		"the sandbox could not be started: rekor: exit status 1. The end of rekor.log: no such file":                                         false,
+	} {
+		if portTaken(errors.New(text)) != want {
+			t.Errorf("%s: %v", text, !want)
+		}
+	}
+	if portTaken(nil) {
+		t.Error("no error is a taken port")
 	}
 }

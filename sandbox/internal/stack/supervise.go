@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -45,15 +46,14 @@ func Supervise(ctx context.Context, dir Dir, program string, w io.Writer, ready 
 func (d Dir) supervise(ctx context.Context, program string, w io.Writer, ready func(Result)) error {
 	runtime.LockOSThread()       // for the children, see startChild; never unlocked
 	_ = os.Remove(d.readyFile()) // of one that was killed
-	state, m, moved, err := d.prepare(time.Now())
+	s, moved, err := d.begin(ctx, program, w)
+	for try := 1; portTaken(err) && try < startTries && ctx.Err() == nil; try++ {
+		s, moved, err = d.begin(ctx, program, w)
+	}
 	if err != nil {
 		return err
 	}
-	s := &supervisor{dir: d, state: state, log: log.New(w, "", log.LstdFlags|log.LUTC)}
 	defer s.stop()
-	if err := s.start(ctx, program, m); err != nil {
-		return fmt.Errorf("%w: %w", ErrStart, err)
-	}
 	if err := pki.WriteFile(d.readyFile(), nil, 0o600); err != nil {
 		return err
 	}
@@ -61,6 +61,30 @@ func (d Dir) supervise(ctx context.Context, program string, w io.Writer, ready f
 	s.log.Printf("up")
 	ready(Result{Moved: moved})
 	return s.wait(ctx)
+}
+
+// startTries is how often it is tried to start everything on free ports: between choosing
+// one and listening there, somebody else may take it.
+const startTries = 4
+
+// portTaken reports whether a start failed for that reason. Services of other projects say so
+// in their logs.
+func portTaken(err error) bool {
+	return err != nil && strings.Contains(err.Error(), syscall.EADDRINUSE.Error())
+}
+
+// begin starts everything once. Nothing is left running where it fails.
+func (d Dir) begin(ctx context.Context, program string, w io.Writer) (*supervisor, []Service, error) {
+	state, m, moved, err := d.prepare(time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &supervisor{dir: d, state: state, log: log.New(w, "", log.LstdFlags|log.LUTC)}
+	if err := s.start(ctx, program, m); err != nil {
+		s.stop()
+		return nil, nil, fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	return s, moved, nil
 }
 
 type supervisor struct {
