@@ -51,6 +51,7 @@ start_registry() {
 		storage: {filesystem: {rootdirectory: "$work/registry"}}
 		http: {addr: "127.0.0.1:0"}
 	END
+	: >"$work/registry.log" # read before the registry has opened it
 	"${HALLMARK_PEERS:-$build/peers}/registry" serve "$work/registry.yml" 2>"$work/registry.log" &
 	registry_process=$!
 	for _ in $(seq 100); do
