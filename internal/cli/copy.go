@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -102,6 +103,9 @@ func (a *App) runCopy(ctx context.Context, args []string, o copyOptions) error {
 		_, err = text.WriteTo(a.Out)
 	}
 	if err == nil && worst != nil {
+		if left := a.whatWasWritten(classify(worst)); left != "" {
+			a.message("%s", left)
+		}
 		return shownError{worst}
 	}
 	return err
@@ -126,8 +130,10 @@ func (a *App) errands(args []string, o copyOptions) ([]errand, error) {
 	var out []errand
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for n := 1; lines.Scan(); n++ {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		fields := strings.Fields(line)
+		fields := strings.Fields(lines.Text())
+		if at := slices.IndexFunc(fields, isComment); at >= 0 {
+			fields = fields[:at]
+		}
 		if len(fields) == 0 {
 			continue
 		}
@@ -145,6 +151,9 @@ func (a *App) errands(args []string, o copyOptions) ([]errand, error) {
 	}
 	return out, nil
 }
+
+// isComment reports whether a word begins a comment. Within a word, # may be part of a path.
+func isComment(word string) bool { return strings.HasPrefix(word, "#") }
 
 // copier is what all errands of a run share.
 type copier struct {
@@ -466,8 +475,7 @@ func (out *outcome) fill(plan *transfer.Plan, result *transfer.Result) {
 func (out *outcome) print(w io.Writer, dryRun bool) {
 	if out.err != nil {
 		fmt.Fprintf(w, "%s: not copied: %s\n", out.Source, out.Error)
-		var c = classify(out.err)
-		if c.remedy != "" {
+		if c := classify(out.err); c.remedy != "" {
 			fmt.Fprintln(w, "  "+c.remedy)
 		}
 		return

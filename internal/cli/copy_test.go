@@ -260,6 +260,11 @@ func TestCopyList(t *testing.T) {
 	bad := j.write("bad.txt", []byte(archive+":one oci:"+filepath.Join(j.dir, "x")+"\n"+archive+":none oci:"+filepath.Join(j.dir, "y")+"\n"))
 	stdout, _ = j.copied(5, "--list", bad)
 	wants(t, stdout, "Copied "+archive+":one", "not copied: "+bad+" line 2")
+	wants(t, stdout, "none")
+	hash := j.write("hash.txt", []byte(archive+":one oci:"+filepath.Join(j.dir, "a#b")+" #comment\n"))
+	j.copied(0, "--list", hash)
+	j.image = "oci:" + filepath.Join(j.dir, "a#b") + ":one"
+	j.verify(0)
 	_, stderr := j.copied(2, "--list", j.write("short.txt", []byte("one\n")))
 	wants(t, stderr, "short.txt line 1: want a source and a destination")
 	j.copied(2, "--list", j.write("empty.txt", []byte("# nothing\n")))

@@ -155,17 +155,22 @@ func classify(err error) class {
 	return class{code: exitInternal}
 }
 
-// whatIsLeft is the remedy, and where a command that writes could not find out something,
-// what it had changed until then.
+// whatIsLeft is the remedy, and what was written.
 func (a *App) whatIsLeft(c class) string {
+	return strings.TrimSpace(c.remedy + "\n" + a.whatWasWritten(c))
+}
+
+// whatWasWritten is what a command that writes had changed before it could not find out
+// something; empty for other commands and ends.
+func (a *App) whatWasWritten(c class) string {
 	if c.code != exitInconclusive || !a.writes || a.wrote == nil {
-		return c.remedy
+		return ""
 	}
 	left := "In the registry or layout, " + a.wrote.String() + "."
 	if a.wrote.Any() {
 		left += " Run the command again: what is there is found and left as it is."
 	}
-	return strings.TrimSpace(c.remedy + "\n" + left)
+	return left
 }
 
 // finish reports how a command ended and gives its exit code.

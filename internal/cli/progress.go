@@ -26,14 +26,24 @@ type progress struct {
 }
 
 func (a *App) progress(label string) *progress {
+	return a.progressWith(label, decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 6}))
+}
+
+// byteProgress is progress over bytes that come and go: with their rate, and when it will
+// be done.
+func (a *App) byteProgress(label string) *progress {
+	return a.progressWith(label, decor.AverageSpeed(decor.SizeB1024(0), " % .1f"), decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8}))
+}
+
+// progressWith is progress with something to the right of what is done.
+func (a *App) progressWith(label string, right ...decor.Decorator) *progress {
 	p := &progress{app: a, label: label, start: a.Now(), done: map[int]int64{}, total: map[int]int64{}}
 	switch ci, _ := a.Env("CI"); {
 	case a.quiet:
 	case a.Terminal && a.logFormat != logJSON:
 		p.bars = mpb.New(mpb.WithOutput(a.Err), mpb.WithAutoRefresh())
-		p.bar = p.bars.New(0, barStyle(), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(label)),
-			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 6})))
+		p.bar = p.bars.New(0, barStyle(), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Name(label)),
+			mpb.AppendDecorators(append([]decor.Decorator{decor.CountersKibiByte("% .1f / % .1f")}, right...)...))
 	case ci != "" && ci != "false":
 		p.lines = true
 		a.message("%s ...", label)
@@ -60,25 +70,6 @@ func (p *progress) sbomEvent(e sbom.Event) {
 	}
 	p.bar.SetTotal(total+1, false) // not complete before end says so
 	p.bar.SetCurrent(done)
-}
-
-// byteProgress is progress over bytes that come and go: with their rate, and when it will
-// be done.
-func (a *App) byteProgress(label string) *progress {
-	p := &progress{app: a, label: label, start: a.Now(), done: map[int]int64{}, total: map[int]int64{}}
-	switch ci, _ := a.Env("CI"); {
-	case a.quiet:
-	case a.Terminal && a.logFormat != logJSON:
-		p.bars = mpb.New(mpb.WithOutput(a.Err), mpb.WithAutoRefresh())
-		p.bar = p.bars.New(0, barStyle(), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(label)),
-			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"),
-				decor.AverageSpeed(decor.SizeB1024(0), " % .1f"), decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8})))
-	case ci != "" && ci != "false":
-		p.lines = true
-		a.message("%s ...", label)
-	}
-	return p
 }
 
 // bytes shows how many of how many bytes are dealt with.

@@ -1,23 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"time"
 
-	"cuelabs.dev/go/oci/ociregistry/ocimem"
-	"cuelabs.dev/go/oci/ociregistry/ociserver"
+	"github.com/hallmark-project/hallmark/internal/peer"
 )
 
 // original is the repository that every other one is mounted from.
@@ -36,69 +30,22 @@ type registry struct {
 
 // startDistribution starts the distribution project's registry: no referrers API.
 func startDistribution(b *bench) (*registry, error) {
-	config := filepath.Join(b.dir, "distribution.yml")
-	err := os.WriteFile(config, fmt.Appendf(nil, `version: 0.1
-log: {level: info, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: %q}, maintenance: {uploadpurging: {enabled: false}}}
-http: {addr: "127.0.0.1:0"}
-`, filepath.Join(b.dir, "distribution")), 0o600)
+	host, stop, err := peer.Distribution(filepath.Join(b.peers, "registry"), b.dir)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(filepath.Join(b.peers, "registry"), "serve", config)
-	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none", "HOME=" + b.dir}
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	b.stops = append(b.stops, func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	host, err := listening(log)
-	if err != nil {
-		return nil, err
-	}
+	b.stops = append(b.stops, stop)
 	return b.behindProxy("distribution", host)
-}
-
-// listening reads a registry's log until it says where it listens, and goes on
-// emptying it.
-func listening(log io.Reader) (string, error) {
-	found := make(chan string)
-	said := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
-	go func() {
-		defer close(found)
-		lines := bufio.NewScanner(log)
-		for lines.Scan() {
-			if m := said.FindStringSubmatch(lines.Text()); m != nil {
-				found <- m[1]
-			}
-		}
-	}()
-	select {
-	case host, ok := <-found:
-		if ok {
-			return host, nil
-		}
-	case <-time.After(time.Minute):
-	}
-	return "", errors.New("the registry does not say where it listens")
 }
 
 // startMemory starts a registry with the referrers API in this process.
 func startMemory(b *bench) (*registry, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	host, stop, err := peer.Memory()
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: ociserver.New(ocimem.New(), nil), ReadHeaderTimeout: time.Minute}
-	go func() { _ = server.Serve(l) }()
-	b.stops = append(b.stops, func() { _ = server.Close() })
-	return b.behindProxy("ocimem", l.Addr().String())
+	b.stops = append(b.stops, stop)
+	return b.behindProxy("ocimem", host)
 }
 
 func (b *bench) behindProxy(name, backend string) (*registry, error) {

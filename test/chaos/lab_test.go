@@ -1,26 +1,20 @@
 package chaos
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"cuelabs.dev/go/oci/ociregistry/ocimem"
-	"cuelabs.dev/go/oci/ociregistry/ociserver"
+	"github.com/hallmark-project/hallmark/internal/peer"
 )
 
 const (
@@ -151,71 +145,28 @@ func newLab(stall time.Duration) (*lab, error) {
 func (l *lab) key(name string) string    { return filepath.Join(l.dir, name+".key") }
 func (l *lab) public(name string) string { return filepath.Join(l.dir, name+".pub") }
 
-// startDistribution starts the registry of the distribution project: no referrers API.
+// startDistribution starts the distribution project's registry: no referrers API.
 func (l *lab) startDistribution() (*registry, error) {
 	peers := os.Getenv("HALLMARK_PEERS")
 	if peers == "" {
 		return nil, errors.New("HALLMARK_PEERS is not set; 'make chaos' builds the peers and sets it")
 	}
-	config := filepath.Join(l.dir, "distribution.yml")
-	err := os.WriteFile(config, fmt.Appendf(nil, `version: 0.1
-log: {level: info, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}, maintenance: {uploadpurging: {enabled: false}}}
-http: {addr: "127.0.0.1:0"}
-`, filepath.Join(l.dir, "distribution")), 0o600)
+	host, stop, err := peer.Distribution(filepath.Join(peers, "registry"), l.dir)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(filepath.Join(peers, "registry"), "serve", config)
-	cmd.Env = l.environment()
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	theLab.stops = append([]func(){func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	}}, theLab.stops...)
-	host, err := listening(log)
-	return &registry{name: "distribution", host: host}, err
-}
-
-// listening reads a registry's log until it says where it listens, and goes on
-// emptying it.
-func listening(log io.Reader) (string, error) {
-	found := make(chan string, 1)
-	said := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
-	go func() {
-		defer close(found)
-		for lines := bufio.NewScanner(log); lines.Scan(); {
-			if m := said.FindStringSubmatch(lines.Text()); m != nil {
-				found <- m[1]
-			}
-		}
-	}()
-	select {
-	case host, ok := <-found:
-		if ok {
-			return host, nil
-		}
-	case <-time.After(time.Minute):
-	}
-	return "", errors.New("the registry does not say where it listens")
+	theLab.stops = append([]func(){stop}, theLab.stops...)
+	return &registry{name: "distribution", host: host}, nil
 }
 
 // startMemory starts a registry with the referrers API in this process.
 func startMemory() (*registry, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	host, stop, err := peer.Memory()
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: ociserver.New(ocimem.New(), nil), ReadHeaderTimeout: time.Minute}
-	go server.Serve(l)
-	theLab.stops = append([]func(){func() { server.Close() }}, theLab.stops...)
-	return &registry{name: "referrers API", host: l.Addr().String(), referrers: true}, nil
+	theLab.stops = append([]func(){stop}, theLab.stops...)
+	return &registry{name: "referrers API", host: host, referrers: true}, nil
 }
 
 // environment lets a program see nothing of this machine but its own home, and reach

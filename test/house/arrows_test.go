@@ -49,12 +49,13 @@ var mayImport = map[string][]string{
 	"internal/layoutpack": {},                      // programs into images of a layout
 	"internal/recipe":     {},                      // plays the runners of examples/
 
+	"internal/peer":             {},             // real registries, for benches and chaos
 	"internal/testkit/sigstore": {},             // knows nothing of what it is the counterpart of
 	"test/house":                {"provenance"}, // whose variables a document lists
-	"test/bench":                {},
-	"test/bench/sizes":          {}, // memory of things that are large or many
+	"test/bench":                {"internal/peer"},
+	"test/bench/sizes":          {"internal/peer"}, // memory of things that are large or many
 	"test/mutants":              {},
-	"test/chaos":                {}, // runs the program against registries that fail
+	"test/chaos":                {"internal/peer"}, // runs the program against registries that fail
 
 	"test/conformance":        {},
 	"test/conformance/client": {}, // runs the program, as the suite does

@@ -1,87 +1,37 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"time"
 
-	"cuelabs.dev/go/oci/ociregistry/ocimem"
-	"cuelabs.dev/go/oci/ociregistry/ociserver"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/hallmark-project/hallmark/internal/peer"
 )
 
 // startDistribution starts the distribution project's registry, which keeps everything
 // on disk, and returns its host.
 func (b *bench) startDistribution() (string, error) {
-	config := b.path("distribution.yml")
-	err := os.WriteFile(config, fmt.Appendf(nil, `version: 0.1
-log: {level: info, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: %q}, maintenance: {uploadpurging: {enabled: false}}}
-http: {addr: "127.0.0.1:0"}
-`, b.path("distribution")), 0o600)
-	if err != nil {
-		return "", err
+	host, stop, err := peer.Distribution(filepath.Join(b.peers, "registry"), b.dir)
+	if err == nil {
+		b.stops = append(b.stops, stop)
 	}
-	cmd := exec.Command(filepath.Join(b.peers, "registry"), "serve", config)
-	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none", "HOME=" + b.dir}
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		return "", err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", err
-	}
-	b.stops = append(b.stops, func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return listening(log)
-}
-
-// listening reads a registry's log until it says where it listens, and goes on
-// emptying it.
-func listening(log io.Reader) (string, error) {
-	found := make(chan string, 1)
-	said := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
-	go func() {
-		defer close(found)
-		for lines := bufio.NewScanner(log); lines.Scan(); {
-			if m := said.FindStringSubmatch(lines.Text()); m != nil {
-				found <- m[1]
-			}
-		}
-	}()
-	select {
-	case host, ok := <-found:
-		if ok {
-			return host, nil
-		}
-	case <-time.After(time.Minute):
-	}
-	return "", errors.New("the registry does not say where it listens")
+	return host, err
 }
 
 // startMemory starts a registry with the referrers API in this process, and returns its
 // host.
 func (b *bench) startMemory() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	host, stop, err := peer.Memory()
+	if err == nil {
+		b.stops = append(b.stops, stop)
 	}
-	server := &http.Server{Handler: ociserver.New(ocimem.New(), nil), ReadHeaderTimeout: time.Minute}
-	go func() { _ = server.Serve(l) }()
-	b.stops = append(b.stops, func() { _ = server.Close() })
-	return l.Addr().String(), nil
+	return host, err
 }
 
 // putBlob uploads a small blob, putManifest a manifest.
