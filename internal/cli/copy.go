@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -40,7 +41,8 @@ another one, into an OCI layout (oci:DIR or oci:FILE.tar, which may hold many im
 back. Digests never change. A registry without the referrers API gets the fallback tag,
 one with it native referrers, wherever the image comes from.
 
-What is there already is not copied again, so that a run that was cut off goes on where it
+Evidence that is kept in another repository (--evidence-repository) comes to lie beside the
+image at the destination. What is there already is not copied again, so that a run that was cut off goes on where it
 ended. The tag is set last: who resolves it finds the evidence.
 
 With --verify the image is verified first, as by 'hallmark verify' with the same flags. What
@@ -86,6 +88,9 @@ func (a *App) runCopy(ctx context.Context, args []string, o copyOptions) error {
 	}
 	c.many = len(errands) > 1
 	outcomes := c.all(ctx, errands)
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return ctx.Err() // interrupted
+	}
 	if len(outcomes) == 1 && outcomes[0].err != nil && outcomes[0].Verdict == "" {
 		return outcomes[0].err
 	}
