@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the peer tools that the interoperability tests talk to:
 #
-#     peers.sh OUTDIR     ->  OUTDIR/act  OUTDIR/cosign  OUTDIR/docker-registry  OUTDIR/gh  OUTDIR/registry
+#     peers.sh OUTDIR     ->  OUTDIR/act  OUTDIR/cosign  OUTDIR/docker-registry  OUTDIR/gh  OUTDIR/registry  OUTDIR/syft
 #
 # docker-registry is fetched from Debian. The versions of the others are those pinned by the go.mod and go.sum beside each tool. A tool
 # whose stamp matches (Go version, go.mod, go.sum) is not built again. A binary is
@@ -35,11 +35,12 @@ build() {
 # module PACKAGE prints the module path: everything before /cmd/.
 module() { echo "${1%%/cmd/*}"; }
 
-trap 'rm -f "$out"/.act.$$ "$out"/.cosign.$$ "$out"/.gh.$$ "$out"/.registry.$$' EXIT
+trap 'rm -f "$out"/.act.$$ "$out"/.cosign.$$ "$out"/.gh.$$ "$out"/.registry.$$ "$out"/.syft.$$' EXIT
 trap 'exit 130' INT TERM
 
 "$here/../chaos/debian-registry.sh" "$out"
 build registry "$here/../registry" github.com/distribution/distribution/v3/cmd/registry
 build gh "$here/../gh" github.com/cli/cli/v2/cmd/gh
+build syft "$here/../syft" github.com/anchore/syft/cmd/syft
 build act "$here/../action/act" github.com/nektos/act
 build cosign "$here" github.com/sigstore/cosign/v3/cmd/cosign
