@@ -64,17 +64,6 @@ type described struct {
 
 func (d described) Describe() source.Description { return d.description }
 
-// describeImage is syft's description of an image with our name for it.
-func describeImage(src source.Source, img *image) source.Description {
-	d := src.Describe()
-	d.Name, d.Version = img.identity.String(), img.identity.String()
-	if m, ok := d.Metadata.(source.ImageMetadata); ok {
-		m.UserInput, m.Tags, m.RepoDigests = img.identity.String(), nil, nil
-		d.Metadata = m
-	}
-	return d
-}
-
 // cleanUnknowns takes the names of temporary files out of the remarks about files that a cataloguer did not
 // understand, and puts them in order.
 func cleanUnknowns(s *sbom.SBOM, temp string) {

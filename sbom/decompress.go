@@ -69,7 +69,8 @@ func (d *decompressor) Close() error {
 // malformed says that content is broken, unless the error is about getting it.
 func malformed(kind string, err error) error {
 	var read *readError
-	if errors.As(err, &read) || errors.Is(err, ErrMismatch) || errors.Is(err, ErrLimit) ||
+	var known *LayerError
+	if errors.As(err, &read) || errors.As(err, &known) || errors.Is(err, ErrMismatch) || errors.Is(err, ErrLimit) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/anchore/syft/syft/file"
 	"github.com/anchore/syft/syft/source"
@@ -17,21 +18,27 @@ import (
 // guard stands between the cataloguers and the content: it counts what they read, and once the context has ended it
 // answers all they ask with its error, so that they come to an end.
 type guard struct {
-	ctx   context.Context
-	mu    sync.Mutex
-	meter meter
+	ctx     context.Context
+	pending atomic.Int64 // bytes that the meter does not know yet
+	mu      sync.Mutex
+	meter   meter
 }
 
+// read counts n bytes. Many goroutines read a few bytes at a time, and most of them need not wait for each other.
 func (g *guard) read(n int) {
+	if g.pending.Add(int64(n)) < progressStep {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.meter.add(n)
+	g.meter.add(int(g.pending.Swap(0)))
 }
 
 // finish reports the last event, the one that knows the total.
 func (g *guard) finish() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.meter.add(int(g.pending.Swap(0)))
 	g.meter.event.Total = g.meter.event.Done
 	g.meter.flush()
 }
@@ -174,6 +181,22 @@ func (r *guardedSeeker) ReadAt(p []byte, off int64) (int, error) {
 	r.guard.read(n)
 	return n, err
 }
+
+// copyBuffers are what files are copied through: cataloguers hash each file of a package, and would take a new buffer
+// for each.
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 128<<10); return &b }}
+
+// WriteTo spares readers of whole files their own buffers.
+func (r *guardedReader) WriteTo(w io.Writer) (int64, error) {
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	return io.CopyBuffer(w, readerFunc(r.Read), *buffer)
+}
+
+// readerFunc is a reader that is nothing else.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // plainInfo is a file's information without what differs between two copies of it.
 type plainInfo struct{ fs.FileInfo }

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
-	stereoscope "github.com/anchore/stereoscope/pkg/image"
+	"github.com/anchore/syft/syft/source"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
@@ -112,7 +111,7 @@ func checkDescriptor(d ocispec.Descriptor) error {
 	return nil
 }
 
-// layerTypes are the tar layers stereoscope can index. How they are compressed is seen from their first bytes, as
+// layerTypes are the layers that are tar archives. How they are compressed is seen from their first bytes, as
 // container runtimes do it.
 var layerTypes = []string{
 	ocispec.MediaTypeImageLayer,
@@ -165,7 +164,7 @@ func checkDigest(d ocispec.Descriptor, raw []byte) error {
 	return nil
 }
 
-// image is a container image in the form that stereoscope reads (a v1.Image), from wherever its layers come.
+// image is a container image, from wherever its layers come.
 type image struct {
 	identity  digest.Digest // what the document calls the image
 	mediaType types.MediaType
@@ -195,47 +194,20 @@ func (i *image) parseConfig() error {
 // created is the configuration's time, zero when it claims none.
 func (i *image) created() time.Time { return i.config.Created.UTC() }
 
-// metadata is what stereoscope says of an image that it has read.
-func (i *image) metadata(layers []*stereoscope.Layer) (stereoscope.Metadata, error) {
-	name, err := i.ConfigName()
-	if err != nil {
-		return stereoscope.Metadata{}, err
-	}
-	m := stereoscope.Metadata{
-		ID: name.String(), Config: *i.config, RawConfig: i.rawConfig, MediaType: i.mediaType,
-		OS: i.config.OS, Architecture: i.config.Architecture, Variant: i.config.Variant,
+// metadata is what syft says of an image.
+func (i *image) metadata() source.ImageMetadata {
+	m := source.ImageMetadata{
+		ID: digest.SHA256.FromBytes(i.rawConfig).String(), UserInput: i.identity.String(),
+		MediaType: string(i.mediaType), RawConfig: i.rawConfig,
+		OS: i.config.OS, Architecture: i.config.Architecture, Variant: i.config.Variant, Labels: i.config.Config.Labels,
+		Layers: make([]source.LayerMetadata, len(i.layers)),
 	}
 	if i.manifest != nil {
 		m.RawManifest, m.ManifestDigest = i.manifest, i.identity.String()
 	}
-	for _, l := range layers {
-		m.Size += l.Metadata.Size
-	}
-	return m, nil
-}
-
-var errNotNeeded = errors.New("not offered by this image")
-
-// What follows makes image a v1.Image. Methods that stereoscope has no use for say so.
-
-func (i *image) Layers() ([]v1.Layer, error) {
-	layers := make([]v1.Layer, len(i.layers))
 	for n, l := range i.layers {
-		layers[n] = l
+		m.Layers[n] = source.LayerMetadata{MediaType: string(l.mediaType), Digest: l.diffID.String(), Size: l.content}
+		m.Size += l.content
 	}
-	return layers, nil
-}
-
-func (i *image) MediaType() (types.MediaType, error)     { return i.mediaType, nil }
-func (i *image) Size() (int64, error)                    { return int64(len(i.manifest)), nil }
-func (i *image) ConfigFile() (*v1.ConfigFile, error)     { return i.config, nil }
-func (i *image) RawConfigFile() ([]byte, error)          { return i.rawConfig, nil }
-func (i *image) RawManifest() ([]byte, error)            { return i.manifest, nil }
-func (i *image) Digest() (v1.Hash, error)                { return v1.NewHash(i.identity.String()) }
-func (i *image) Manifest() (*v1.Manifest, error)         { return nil, errNotNeeded }
-func (i *image) LayerByDigest(v1.Hash) (v1.Layer, error) { return nil, errNotNeeded }
-func (i *image) LayerByDiffID(v1.Hash) (v1.Layer, error) { return nil, errNotNeeded }
-
-func (i *image) ConfigName() (v1.Hash, error) {
-	return v1.NewHash(digest.SHA256.FromBytes(i.rawConfig).String())
+	return m
 }

@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
-	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
 )
 
-// layer is one layer in the form that stereoscope reads (a v1.Layer). Stereoscope asks each one once for Uncompressed
-// and copies that to disk; everything is checked on the way there.
+// layer is one layer of an image.
 type layer struct {
 	index     int
 	digest    digest.Digest
@@ -24,29 +21,10 @@ type layer struct {
 	mediaType types.MediaType
 	open      func(context.Context) (io.ReadCloser, error)
 	reading   *reading
-	shared    *spool // set when another layer has the same digest
-}
+	twin      *layer // an earlier layer with the same digest, whose files are this one's too
 
-func (l *layer) Digest() (v1.Hash, error)            { return v1.NewHash(l.digest.String()) }
-func (l *layer) DiffID() (v1.Hash, error)            { return l.diffID, nil }
-func (l *layer) Size() (int64, error)                { return l.size, nil }
-func (l *layer) MediaType() (types.MediaType, error) { return l.mediaType, nil }
-func (l *layer) Compressed() (io.ReadCloser, error)  { return nil, errNotNeeded }
-func (l *layer) Uncompressed() (io.ReadCloser, error) {
-	if l.shared != nil {
-		return l.shared.reader(l)
-	}
-	return l.stream()
-}
-
-// stream opens the blob and returns its uncompressed content, which is correct if and only if it ends in io.EOF. A
-// failure stops the reading of all other layers.
-func (l *layer) stream() (io.ReadCloser, error) {
-	s, err := newLayerStream(l)
-	if err != nil {
-		return nil, l.fail(err)
-	}
-	return s, nil
+	tree    *node // its files
+	content int64 // their bytes
 }
 
 // fail names the layer in an error and stops the others.
@@ -59,15 +37,14 @@ func (l *layer) fail(err error) error {
 	return err
 }
 
-// layerStream is a pipeline: blob, counted and compared with its size, then decompressed, then capped, hashed, and
-// copied to a checker of tar headers that runs beside it.
+// layerStream is a pipeline: blob, counted and compared with its size, then decompressed, then capped and hashed. What it
+// delivers is correct if and only if it ends in io.EOF. A failure stops the reading of all other layers.
 type layerStream struct {
 	layer  *layer
 	blob   *blobReader
 	plain  io.ReadCloser // the decompressed blob
 	hash   hash.Hash
 	length int64
-	check  *tarCheck
 	err    error // sticky
 }
 
@@ -88,7 +65,7 @@ func newLayerStream(l *layer) (*layerStream, error) {
 		rc.Close()
 		return nil, fmt.Errorf("%w: diff_id %s: %w", ErrMalformed, l.diffID, err)
 	}
-	return &layerStream{layer: l, blob: blob, plain: plain, hash: hasher, check: l.reading.checkTar(l.index)}, nil
+	return &layerStream{layer: l, blob: blob, plain: plain, hash: hasher}, nil
 }
 
 func (s *layerStream) Read(p []byte) (int, error) {
@@ -103,13 +80,16 @@ func (s *layerStream) Read(p []byte) (int, error) {
 		err = s.finish()
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = s.layer.fail(s.blob.blame(err))
+		err = s.fail(err)
 	}
 	s.err = err
 	return n, err
 }
 
-// take accounts for decompressed bytes before they reach the disk.
+// fail says whose fault it is that the layer cannot be read, and stops the others.
+func (s *layerStream) fail(err error) error { return s.layer.fail(s.blob.blame(err)) }
+
+// take accounts for decompressed bytes before they are looked at.
 func (s *layerStream) take(p []byte) error {
 	if len(p) == 0 {
 		return nil
@@ -119,15 +99,12 @@ func (s *layerStream) take(p []byte) error {
 		return err
 	}
 	s.hash.Write(p)
-	return s.check.write(p)
+	return nil
 }
 
 // finish is called where the content ends and returns io.EOF if all of it was as promised.
 func (s *layerStream) finish() error {
 	if err := s.blob.drain(); err != nil {
-		return err
-	}
-	if err := s.check.close(); err != nil {
 		return err
 	}
 	if got := fmt.Sprintf("%x", s.hash.Sum(nil)); got != s.layer.diffID.Hex {
@@ -138,7 +115,6 @@ func (s *layerStream) finish() error {
 }
 
 func (s *layerStream) Close() error {
-	s.check.abort()
 	s.plain.Close() // decompressors only free memory here
 	return s.blob.rc.Close()
 }
@@ -194,45 +170,5 @@ func (b *blobReader) blame(err error) error {
 	if damaged := b.drain(); damaged != nil {
 		return damaged
 	}
-	return err
-}
-
-// spool holds the content of a layer that occurs several times in one image, so that its blob is fetched once.
-type spool struct {
-	once sync.Once
-	path string
-	err  error
-}
-
-func (s *spool) reader(l *layer) (io.ReadCloser, error) {
-	s.once.Do(func() { s.err = s.fill(l) })
-	if s.err != nil {
-		return nil, l.fail(s.err)
-	}
-	f, err := os.Open(s.path)
-	if err != nil {
-		return nil, l.fail(err)
-	}
-	// the copy costs as much disk and memory as any other layer
-	if err := l.reading.repeat(l.index, f); err != nil {
-		f.Close()
-		return nil, l.fail(err)
-	}
-	return f, nil
-}
-
-func (s *spool) fill(l *layer) error {
-	f, err := os.CreateTemp(l.reading.job.temp, "repeated-")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	s.path = f.Name()
-	rc, err := l.stream()
-	if err != nil {
-		return err
-	}
-	defer rc.Close()
-	_, err = io.Copy(f, rc)
 	return err
 }

@@ -24,8 +24,8 @@ type Limits struct {
 	Layers        int   // layers of the image
 	ManifestBytes int64 // the manifest, and a docker archive's manifest.json
 	ConfigBytes   int64 // the image configuration
-	LayerBytes    int64 // uncompressed bytes of one layer; this much disk
-	TotalBytes    int64 // uncompressed bytes of all layers; this much disk, and once more for layers that are repeated
+	LayerBytes    int64 // uncompressed bytes of one layer, and bytes of its files; this much disk
+	TotalBytes    int64 // uncompressed bytes of all layers, repeated ones included
 	LayerEntries  int64 // tar entries and implied folders of one layer
 	TotalEntries  int64 // the same over all layers
 	NameBytes     int64 // paths, link targets and extended headers of all layers' entries

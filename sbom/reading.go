@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 
-	"github.com/anchore/stereoscope/pkg/filetree"
-	stereoscope "github.com/anchore/stereoscope/pkg/image"
-	"github.com/anchore/syft/syft/source/stereoscopesource"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -32,24 +27,57 @@ type reading struct {
 	total   int64   // of entries
 }
 
-// readImage unpacks, checks and indexes an image's layers.
+// readImage fetches, unpacks and checks an image's layers and lays them over each other.
 func readImage(ctx context.Context, img *image, j *job) (*content, error) {
 	if err := img.parseConfig(); err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(j.temp, "layers")
+	if err := os.Mkdir(folder, 0o700); err != nil {
 		return nil, err
 	}
 	readCtx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r := &reading{job: j, ctx: readCtx, stop: stop, entries: make([]int64, len(img.layers))}
-	r.adopt(img.layers)
 	j.progress.layers = len(img.layers)
 
-	read, err := r.index(img)
+	files := &contents{folder: folder}
+	tree, err := r.tree(img.layers, files)
 	if err != nil {
+		return nil, errors.Join(err, files.close())
+	}
+	src, err := newImageSource(img, tree, files)
+	if err != nil {
+		return nil, errors.Join(err, files.close())
+	}
+	s := subject{kind: "image", name: img.identity.String(), digest: img.identity.String(), created: img.created()}
+	return &content{subject: s, layers: len(img.layers), source: src}, nil
+}
+
+// tree reads the layers, several at once, and returns what is seen from above. The first failure is what it returns,
+// after all have stopped.
+func (r *reading) tree(layers []*layer, files *contents) (*node, error) {
+	r.adopt(layers)
+	var running sync.WaitGroup
+	slots := make(chan struct{}, fetchers)
+	for _, l := range layers {
+		if l.twin != nil {
+			continue
+		}
+		slots <- struct{}{}
+		if r.ctx.Err() != nil {
+			break
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			_ = l.read(files) // the first error is the context's cause
+		})
+	}
+	running.Wait()
+	if err := context.Cause(r.ctx); err != nil {
 		return nil, err
 	}
-	src := stereoscopesource.New(read, stereoscopesource.ImageConfig{Reference: img.identity.String()})
-	s := subject{kind: "image", name: img.identity.String(), digest: img.identity.String(), created: img.created()}
-	return &content{subject: s, layers: len(img.layers), source: described{src, describeImage(src, img)}}, nil
+	return r.squash(layers)
 }
 
 // adopt connects the layers with this reading, and those of equal content with each other.
@@ -57,118 +85,42 @@ func (r *reading) adopt(layers []*layer) {
 	first := map[digest.Digest]*layer{}
 	for _, l := range layers {
 		l.reading = r
-		twin, repeated := first[l.digest]
-		if !repeated {
-			first[l.digest] = l
+		if twin, repeated := first[l.digest]; repeated {
+			l.twin = twin
 			continue
 		}
-		if twin.shared == nil {
-			twin.shared = &spool{}
-		}
-		l.shared = twin.shared
+		first[l.digest] = l
 	}
 }
 
-// index has stereoscope write the layers to disk, build a file tree of each, and one of them all.
-//
-// This is stereoscope's Image.Read with one difference that matters: Read also keeps the stacked tree of every layer in
-// between, which no one asks for here. In an image of 40 layers and 100 000 files that was six sevenths of the time and
-// three quarters of the memory, and it grows with the product of the two numbers, which a hostile image chooses.
-func (r *reading) index(img *image) (*stereoscope.Image, error) {
-	folder := filepath.Join(r.job.temp, "layers")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		return nil, err
-	}
-	// building a tree cannot be interrupted, but finding its archive cut off ends it
-	defer context.AfterFunc(r.ctx, func() { truncateAll(folder) })()
-
-	files := stereoscope.NewFileCatalog()
-	read := stereoscope.New(img, nil, folder)
-	read.FileCatalog = files
-	for _, l := range img.layers {
-		read.Layers = append(read.Layers, stereoscope.NewLayer(l))
-	}
-	err := r.readLayers(img, read.Layers, files, folder)
-	if err == nil {
-		err = r.stack(read, files)
-	}
-	if err != nil {
-		_ = read.Cleanup() // closes the layers; the folder is Generate's
-		return nil, err
-	}
-	read.Metadata, err = img.metadata(read.Layers)
-	return read, err
-}
-
-// readLayers reads several layers at once. The first failure is what it returns, after all have stopped.
-func (r *reading) readLayers(img *image, layers []*stereoscope.Layer, files *stereoscope.FileCatalog, folder string) error {
-	var running sync.WaitGroup
-	slots := make(chan struct{}, fetchers)
-	for i, l := range layers {
-		slots <- struct{}{}
-		if r.ctx.Err() != nil {
-			break
+// squash lays the layers over each other. A repeated one costs as much time as any other.
+func (r *reading) squash(layers []*layer) (*node, error) {
+	base := &node{}
+	for _, l := range layers {
+		if err := context.Cause(r.ctx); err != nil {
+			return nil, err
 		}
-		running.Go(func() {
-			defer func() { <-slots }()
-			if err := readLayer(l, i, files, folder); err != nil {
-				_ = img.layers[i].fail(err)
+		if l.twin != nil {
+			if err := r.repeat(l); err != nil {
+				return nil, l.fail(err)
 			}
-		})
+		}
+		base.overlay(l.tree)
 	}
-	running.Wait()
-	return context.Cause(r.ctx)
+	return base, nil
 }
 
-// readLayer has stereoscope read one layer and turns panics over its content into errors.
-func readLayer(l *stereoscope.Layer, index int, files *stereoscope.FileCatalog, folder string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %w: %v", ErrMalformed, errPanic, p)
-		}
-	}()
-	err = l.Read(files, index, folder)
-	var named *LayerError // from our own reader
-	var local *fs.PathError
-	if err == nil || errors.As(err, &named) || errors.As(err, &local) {
+// repeat gives a layer the files of its twin.
+func (r *reading) repeat(l *layer) error {
+	if l.diffID != l.twin.diffID {
+		return fmt.Errorf("%w: its content is %s, as layer %d has shown; the configuration's diff_id says %s",
+			ErrMismatch, l.twin.diffID, l.twin.index, l.diffID)
+	}
+	l.tree, l.content = l.twin.tree, l.twin.content
+	if err := r.addBytes(l.content, l.content); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrMalformed, err)
-}
-
-// stack lays the layers' trees over each other, which applies whiteouts, and makes the result the image's.
-func (r *reading) stack(read *stereoscope.Image, files *stereoscope.FileCatalog) error {
-	base := filetree.NewUnionFileTree()
-	if len(read.Layers) == 0 {
-		read.SquashedSearchContext = filetree.NewSearchContext(read.SquashedTree(), files.Index)
-		return nil
-	}
-	base.PushTree(read.Layers[0].Tree.(filetree.ReadWriter))
-	tree, err := base.Squash() // a copy without whiteouts
-	if err != nil {
-		return fmt.Errorf("%w: layer 0: %w", ErrMalformed, err)
-	}
-	for i, l := range read.Layers[1:] {
-		if err := context.Cause(r.ctx); err != nil {
-			return err
-		}
-		if err := tree.Merge(l.Tree); err != nil {
-			return fmt.Errorf("%w: layer %d: %w", ErrMalformed, i+1, err)
-		}
-	}
-	top := read.Layers[len(read.Layers)-1] // where stereoscope looks for the image's tree
-	top.SquashedTree = tree
-	top.SquashedSearchContext = filetree.NewSearchContext(tree, files.Index)
-	read.SquashedSearchContext = top.SquashedSearchContext
-	return nil
-}
-
-// truncateAll empties the files of a folder. They are about to be removed.
-func truncateAll(folder string) {
-	files, _ := os.ReadDir(folder)
-	for _, f := range files {
-		_ = os.Truncate(filepath.Join(folder, f.Name()), 0)
-	}
+	return r.addEntries(l.index, r.entries[l.twin.index], 0)
 }
 
 func (r *reading) meter(l *layer) *meter {
@@ -185,10 +137,6 @@ func (r *reading) addBytes(n, length int64) error {
 	defer r.mu.Unlock()
 	r.bytes += n
 	return exceeds("TotalBytes", r.bytes, r.job.limits.TotalBytes)
-}
-
-func (r *reading) checkTar(layer int) *tarCheck {
-	return startTarCheck(r.counter(layer))
 }
 
 func (r *reading) counter(layer int) *entryCounter {
@@ -215,27 +163,4 @@ func (r *reading) addEntries(layer int, entries, nameBytes int64) error {
 		}
 	}
 	return nil
-}
-
-// repeat accounts for a further occurrence of a layer whose content is in f, and rewinds f. The first occurrence was
-// accounted for while it was read, and is recognised by its entries.
-func (r *reading) repeat(layer int, f *os.File) error {
-	r.mu.Lock()
-	counted := r.entries[layer] > 0
-	r.mu.Unlock()
-	if counted {
-		return nil
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if err := r.addBytes(info.Size(), info.Size()); err != nil {
-		return err
-	}
-	if err := r.counter(layer).archive(f); err != nil {
-		return err
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	return err
 }

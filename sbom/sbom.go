@@ -41,7 +41,7 @@ const cancelGrace = 5 * time.Second
 // a *LimitError (ErrLimit) or the Fetcher's error; ErrNotImage; ErrFormat; ErrCatalog; the context's error when it ends,
 // at the latest five seconds after. There are never documents beside an error.
 //
-// Uncompressed layers and the archives within them are kept in os.TempDir until Generate returns. Only if it was
+// The larger files of layers and the archives within them are kept in os.TempDir until Generate returns. Only if it was
 // cancelled and a cataloguer does not stop in time are they removed later, as soon as that one does.
 func Generate(ctx context.Context, src Source, o Options) ([]Document, error) {
 	if err := checkFormats(o.Formats); err != nil {

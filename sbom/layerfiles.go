@@ -1,0 +1,116 @@
+package sbom
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/anchore/stereoscope/pkg/file"
+)
+
+// sniffed is how much of a file its MIME type is told from, as the library that does so has it.
+const sniffed = 4096
+
+// read makes the layer's tree of files out of its archive, in one pass. Panics over its content become errors.
+func (l *layer) read(c *contents) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = l.fail(fmt.Errorf("%w: %w: %v", ErrMalformed, errPanic, p))
+		}
+	}()
+	stream, err := newLayerStream(l)
+	if err != nil {
+		return l.fail(err)
+	}
+	defer stream.Close()
+	r := &layerReader{layer: l, count: l.reading.counter(l.index), store: &contentWriter{to: c, layer: l.index}, tree: &node{}}
+	err = r.archive(bufio.NewReaderSize(stream, 128<<10))
+	if err == nil {
+		err = r.store.flush()
+	}
+	if err != nil {
+		return stream.fail(err)
+	}
+	l.tree, l.content = r.tree, r.content
+	return nil
+}
+
+// layerReader reads one layer's archive.
+type layerReader struct {
+	layer   *layer
+	count   *entryCounter
+	store   *contentWriter
+	tree    *node
+	content int64 // bytes of files so far
+	head    [sniffed]byte
+}
+
+// archive reads all entries and the padding after them: only at the very end it is known that everything was right.
+func (r *layerReader) archive(in io.Reader) error {
+	archive := tar.NewReader(in)
+	for {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			_, err = io.Copy(io.Discard, in)
+			return err
+		}
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
+			return malformed("tar", err)
+		}
+		if err := r.entry(h, archive); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *layerReader) entry(h *tar.Header, body io.Reader) error {
+	if err := r.count.entry(h); err != nil {
+		return err
+	}
+	// a sparse file can be larger than the archive that it is in
+	r.content += max(h.Size, 0)
+	if err := exceeds("LayerBytes", r.content, r.layer.reading.job.limits.LayerBytes); err != nil {
+		return err
+	}
+	head, err := r.sniff(h, body)
+	if err != nil {
+		return err
+	}
+	e := describe(h, r.layer, mimeType(head))
+	if len(head) > 0 {
+		if e.content, err = r.store.store(head, body, h.Size); err != nil {
+			return contentError(err)
+		}
+	}
+	if e.Type == file.TypeHardLink {
+		e.adopt(r.tree)
+	}
+	return r.tree.add(e)
+}
+
+// sniff reads the beginning of a file.
+func (r *layerReader) sniff(h *tar.Header, body io.Reader) ([]byte, error) {
+	head := r.head[:min(max(h.Size, 0), sniffed)]
+	if _, err := io.ReadFull(body, head); err != nil {
+		return nil, contentError(err)
+	}
+	return head, nil
+}
+
+// contentError tells an archive that ends too early from a disk that is full.
+func contentError(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, tar.ErrHeader) {
+		return malformed("tar", err)
+	}
+	return err
+}
+
+func mimeType(head []byte) string {
+	if len(head) == 0 {
+		return ""
+	}
+	return file.MIMEType(bytes.NewReader(head))
+}
