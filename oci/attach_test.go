@@ -369,7 +369,7 @@ func TestContention(t *testing.T) {
 // An upload location on another host gets the content but no credentials.
 func TestUploadElsewhere(t *testing.T) {
 	var elsewhere *testkit.Server
-	s := testkit.Registry(t, testkit.BasicAuth("user", "secret"), testkit.RewriteHeader(testkit.Uploads, func(h http.Header) {
+	s := testkit.Registry(t, testkit.NoMonolithicPOST(), testkit.BasicAuth("user", "secret"), testkit.RewriteHeader(testkit.Uploads, func(h http.Header) {
 		if l := h.Get("Location"); l != "" && !strings.Contains(l, "://") {
 			h.Set("Location", elsewhere.URL+l)
 		}
@@ -391,7 +391,7 @@ func TestUploadElsewhere(t *testing.T) {
 // name.
 func TestUploadElsewhereWithItsOwnCredentials(t *testing.T) {
 	elsewhere := testkit.Registry(t, testkit.BasicAuth("user", "secret"))
-	s := testkit.Registry(t, testkit.RewriteHeader(testkit.Uploads, func(h http.Header) {
+	s := testkit.Registry(t, testkit.NoMonolithicPOST(), testkit.RewriteHeader(testkit.Uploads, func(h http.Header) {
 		h.Set("Location", elsewhere.URL+"/v2/team/app/blobs/uploads/1")
 	}, testkit.Always))
 	testkit.DockerLogin(t, elsewhere.Host, "user", "secret")

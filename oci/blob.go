@@ -20,6 +20,9 @@ func (r *repository) Fetch(ctx context.Context, d Descriptor) (io.ReadCloser, er
 	if d.Size < 0 {
 		return nil, fmt.Errorf("%w: %s has size %d", ErrManifest, d.Digest, d.Size)
 	}
+	if body := embedded(d); body != nil {
+		return body, nil
+	}
 	if IsManifest(d.MediaType) || IsIndex(d.MediaType) {
 		_, raw, _, err := r.readManifestOnce(ctx, d.Digest.String(), d.Digest, MaxManifest)
 		if err != nil {

@@ -210,12 +210,16 @@ var emptyJSON = []byte("{}")
 
 // pack writes the manifest that attaches a to subject.
 func (a Artifact) pack(subject Descriptor) (Descriptor, []byte, error) {
+	layer, err := embed(a.Layer)
+	if err != nil {
+		return Descriptor{}, nil, err
+	}
 	manifest := ocispec.Manifest{
 		Versioned:    versioned2,
 		MediaType:    MediaTypeManifest,
 		ArtifactType: a.Type,
 		Config:       describe(mediaTypeEmpty, emptyJSON),
-		Layers:       []Descriptor{plain(a.Layer.Descriptor)},
+		Layers:       []Descriptor{layer},
 		Subject:      &subject,
 		Annotations:  a.Annotations,
 	}

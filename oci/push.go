@@ -14,8 +14,9 @@ import (
 // uploadTries is how often an upload starts over that the registry has lost.
 const uploadTries = 5
 
-// pushBlob uploads content: one request opens the upload, one sends and ends it. A large
-// one that broke off goes up in chunks from then on. Where from is a repository of the
+// pushBlob uploads content: a small blob in one request where the registry takes it, else
+// one request opens the upload, and one sends and ends it. A large one that broke off goes
+// up in chunks from then on. Where from is a repository of the
 // same registry, the registry is asked to take the blob from there first.
 func (r *repository) pushBlob(ctx context.Context, b Blob, from string) error {
 	var err error
@@ -66,6 +67,17 @@ func (r *repository) senderOf(chunk int64) sender {
 type sender func(ctx context.Context, location string, b Blob) (again bool, err error)
 
 func (r *repository) pushBlobOnce(ctx context.Context, b Blob, from string, send sender) (again bool, err error) {
+	if from == "" && b.Descriptor.Size <= r.single.limit() {
+		location, done, err := r.sendAtOnce(ctx, b)
+		switch {
+		case err != nil:
+			return uploadLost(err), err
+		case done:
+			return false, nil
+		case location != "":
+			return send(ctx, location, b)
+		}
+	}
 	location, mounted, err := r.openUpload(ctx, b.Descriptor.Digest, from)
 	if mounted { // so it says
 		if _, err := r.Stat(ctx, b.Descriptor.Digest); !errors.Is(err, ErrNotFound) {

@@ -29,6 +29,8 @@ type repository struct {
 	prefetched map[digest.Digest]*listing
 	listed     map[digest.Digest][]Descriptor // what a fallback list held when last read
 	api        apiState
+
+	single singleUploads
 }
 
 // apiState is what this run knows about the referrers API of a registry.

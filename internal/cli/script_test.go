@@ -66,7 +66,7 @@ func (s *stage) params(dir string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "registry": s.registry, "push": s.push, "layout": s.layout, "fault": s.fault, "mode": mode, "same": same, "subst": subst,
+			"exits": exits, "registry": s.registry, "push": s.push, "layout": s.layout, "fault": s.fault, "mode": mode, "same": same, "subst": subst, "large": large,
 		},
 	}
 }
@@ -176,6 +176,11 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	if got := strconv.FormatInt(int64(info.Mode().Perm()), 8); got != args[1] {
 		ts.Fatalf("mode of %s is %s, want %s", args[0], got, args[1])
 	}
+}
+
+// large FILE writes a predicate that does not fit into a manifest: it is read as a blob.
+func large(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(`{"text":"`+strings.Repeat("evidence ", 4<<10)+`"}`), 0o600))
 }
 
 // same ONE OTHER wants two files to be the same, byte for byte.

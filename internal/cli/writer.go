@@ -69,19 +69,28 @@ type job struct {
 const signedAtOnce = 8
 
 // toSign readies the signer, resolves what it is to sign, and only then asks for an
-// identity and a certificate.
+// identity and a certificate. Opening a key takes as long as a round trip: it is meant to.
+// What is wrong with the signer is said first.
 func (a *App) toSign(ctx context.Context, f signerFlags, text string, e evidenceFlags) (*author, *target, error) {
-	who, open, err := a.author(ctx, f)
-	if err != nil {
-		return nil, nil, err
-	}
 	s, err := a.session()
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := a.resolve(ctx, s, text, e, true)
+	asked, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var t *target
+	var unresolved error
+	resolved := make(chan struct{})
+	go func() {
+		defer close(resolved)
+		t, unresolved = a.resolve(asked, s, text, e, true)
+	}()
+	who, open, err := a.author(ctx, f)
 	if err != nil {
 		return nil, nil, err
+	}
+	if <-resolved; unresolved != nil {
+		return nil, nil, unresolved
 	}
 	return who, t, open(ctx)
 }
