@@ -9,6 +9,10 @@ IMAGES   := $(CURDIR)/$(BUILD)/images
 TOOLS    := $(CURDIR)/$(BUILD)/tools
 FUZZTIME ?= 30s
 
+# Parts of syft's dependencies that hallmark has no use for: gRPC by Google's direct path, and traces of gRPC as web pages.
+# They are a seventh of the program and a part of its start-up (see docs/dependencies.md).
+TAGS     := -tags disable_grpc_modules,grpcnotrace
+
 # Targets that fuzz, as package:function. sbom:FuzzLayers runs its seeds in `make test` only: the
 # fuzzing engine instruments syft, and gets nowhere.
 FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bundle:FuzzSimpleSigning ./bundle:FuzzParseCertificate ./bundle:FuzzParseReference ./bundle:FuzzParseReader \
@@ -25,7 +29,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build build/hallmark
-	$(GO) build -ldflags "-s -w" -o $(BUILD)/hallmark ./cmd/hallmark
+	$(GO) build $(TAGS) -ldflags "-s -w" -o $(BUILD)/hallmark ./cmd/hallmark
 
 .PHONY: sandbox
 sandbox: ## Build build/hallmark-sandbox, a private Sigstore for tests and demos
@@ -33,24 +37,24 @@ sandbox: ## Build build/hallmark-sandbox, a private Sigstore for tests and demos
 
 .PHONY: keyless
 keyless: build sandbox ## See an image released and verified without a key, with a Sigstore on this machine
-	$(GO) build -o $(BUILD)/quickstart-stage ./internal/quickstart
+	$(GO) build $(TAGS) -o $(BUILD)/quickstart-stage ./internal/quickstart
 	./examples/keyless/run.sh
 
 .PHONY: audit
 audit: build sandbox ## See an image audited: two signers, a policy, what goes wrong, a report and an evidence pack
-	$(GO) build -o $(BUILD)/quickstart-stage ./internal/quickstart
+	$(GO) build $(TAGS) -o $(BUILD)/quickstart-stage ./internal/quickstart
 	./examples/audit/run.sh $(BUILD)/audit
 
 .PHONY: quickstart
 quickstart: build ## Build hallmark and see it release, verify and reject on an OCI layout
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(OTHER) $(GO) build -ldflags "-s -w" -o $(BUILD)/hallmark-linux-$(OTHER) ./cmd/hallmark
-	$(GO) build -o $(BUILD)/quickstart-stage ./internal/quickstart
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(OTHER) $(GO) build $(TAGS) -ldflags "-s -w" -o $(BUILD)/hallmark-linux-$(OTHER) ./cmd/hallmark
+	$(GO) build $(TAGS) -o $(BUILD)/quickstart-stage ./internal/quickstart
 	./examples/quickstart/run.sh
 
 .PHONY: test
 test: ## Run the tests (Go, make and git are enough)
-	$(GO) vet ./...
-	$(GO) test -timeout 14m ./...
+	$(GO) vet $(TAGS) ./...
+	$(GO) test $(TAGS) -timeout 14m ./...
 	cd examples/library && $(GO) test ./...
 
 .PHONY: images
@@ -76,7 +80,7 @@ test-action: build sandbox peers images ## Play GitHub's runner for the action: 
 .PHONY: chaos
 chaos: build sandbox peers ## Run release, verify, copy, attest and prune against faults, kill -9 and each other (RUNS=200 for the table)
 	HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_SANDBOX_BINARY=$(CURDIR)/$(BUILD)/hallmark-sandbox HALLMARK_PEERS=$(PEERS) \
-		$(GO) test -count=1 -v -timeout 40m ./test/chaos
+		$(GO) test $(TAGS) -count=1 -v -timeout 40m ./test/chaos
 
 .PHONY: bench
 bench: build peers images ## Print our figures beside the peers', measured in the same run (SIZES=1: memory of large things, 15 GB of disk)
@@ -103,7 +107,7 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 
 .PHONY: mutants
 mutants: ## Take every rule out, one at a time, and want a test to fail
-	$(GO) run ./test/mutants
+	$(GO) run $(TAGS) ./test/mutants
 
 .PHONY: golden
 golden: ## Write generated files anew: the CLI reference and golden files

@@ -32,7 +32,7 @@ build() {
 	name=hallmark_${version}_${os}_$arch
 	[ "$os" != windows ] || name=$name.exe
 	CGO_ENABLED=0 GOOS=$os GOARCH=$arch GOAMD64=v1 GOARM64=v8.0 GOFLAGS='' GOEXPERIMENT='' \
-		go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X github.com/hallmark-project/hallmark/internal/cli.version=$version" -o "$out/$name" ./cmd/hallmark
+		go build -trimpath -buildvcs=false -tags disable_grpc_modules,grpcnotrace -ldflags "-s -w -buildid= -X github.com/hallmark-project/hallmark/internal/cli.version=$version" -o "$out/$name" ./cmd/hallmark
 	echo "$name"
 }
 

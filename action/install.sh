@@ -108,7 +108,7 @@ install_source() {
 	program=$RUNNER_TEMP/hallmark-source/hallmark
 	command -v go >/dev/null || refuse "'version: source' builds hallmark and needs Go: add actions/setup-go before this step, or name a release"
 	case $(uname -s) in MINGW* | MSYS* | CYGWIN*) program=$program.exe ;; esac
-	(cd "$here/.." && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$program" ./cmd/hallmark)
+	(cd "$here/.." && CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags disable_grpc_modules,grpcnotrace -ldflags "-s -w" -o "$program" ./cmd/hallmark)
 }
 
 install_found() {

@@ -59,12 +59,12 @@ func (c *Client) repository(ref Reference) *repository {
 }
 
 // tagGrammar is that of the distribution specification.
-var tagGrammar = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+var tagGrammar = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`) })
 
 // Resolve implements [Store].
 func (r *repository) Resolve(ctx context.Context, target string) (Subject, error) {
 	want := digest.Digest(target)
-	if tagGrammar.MatchString(target) {
+	if tagGrammar().MatchString(target) {
 		want = ""
 	} else if err := checkDigest(want); err != nil {
 		return Subject{}, fmt.Errorf("%w: %q is neither a tag nor a digest: %w", ErrReference, clip(target), err)

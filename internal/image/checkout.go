@@ -64,7 +64,7 @@ func (c checkout) binary(arch string) ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(temp) }() // what is left is in the system's folder for that
 	out := filepath.Join(temp, "hallmark")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -buildid= -X github.com/hallmark-project/hallmark/internal/cli.version="+c.tag(), "-o", out, "./cmd/hallmark")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-tags", "disable_grpc_modules,grpcnotrace", "-ldflags", "-s -w -buildid= -X github.com/hallmark-project/hallmark/internal/cli.version="+c.tag(), "-o", out, "./cmd/hallmark")
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=")
 	if said, err := cmd.CombinedOutput(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"io"
+	"sync"
 )
 
 var (
@@ -17,9 +18,12 @@ var (
 	//go:embed assets/page.html
 	pageSource string
 
-	page = template.Must(template.New("page").Funcs(template.FuncMap{
-		"visible": visible, "title": title, "meaning": meaning, "tone": verdictOf, "short": shorten, "when": when, "typeName": typeName, "materials": shownMaterials,
-	}).Parse(pageSource))
+	// page is parsed when a page is first wanted.
+	page = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("page").Funcs(template.FuncMap{
+			"visible": visible, "title": title, "meaning": meaning, "tone": verdictOf, "short": shorten, "when": when, "typeName": typeName, "materials": shownMaterials,
+		}).Parse(pageSource))
+	})
 )
 
 // fullSubjects is how many subjects of one page get everything that there is to show.
@@ -32,15 +36,15 @@ const fullSubjects = 50
 func HTML(w io.Writer, r *Result) error {
 	return buffered(w, func(b *bufio.Writer) error {
 		subjects := byConcern(r)
-		if err := page.ExecuteTemplate(b, "head", headView(r, subjects)); err != nil {
+		if err := page().ExecuteTemplate(b, "head", headView(r, subjects)); err != nil {
 			return err
 		}
 		for i, s := range subjects {
-			if err := page.ExecuteTemplate(b, "subject", viewOf(s, i, len(subjects))); err != nil {
+			if err := page().ExecuteTemplate(b, "subject", viewOf(s, i, len(subjects))); err != nil {
 				return err
 			}
 		}
-		return page.ExecuteTemplate(b, "foot", footView{Tool: r.Tool, Script: inline("script", script)})
+		return page().ExecuteTemplate(b, "foot", footView{Tool: r.Tool, Script: inline("script", script)})
 	})
 }
 

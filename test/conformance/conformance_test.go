@@ -35,7 +35,7 @@ func run(m *testing.M) int {
 // build makes hallmark and the client, once for all tests.
 var build = sync.OnceValue(func() error {
 	for name, pkg := range map[string]string{"hallmark": "../../cmd/hallmark", "client": "./client"} {
-		out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(programs, name), pkg).CombinedOutput()
+		out, err := exec.Command("go", "build", "-tags", "disable_grpc_modules,grpcnotrace", "-ldflags", "-s -w", "-o", filepath.Join(programs, name), pkg).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("building %s: %w\n%s", name, err, out)
 		}
