@@ -42,13 +42,13 @@ func (c *contents) reserve(n int64) bool {
 	return true
 }
 
-func (c *contents) create(layer int) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(c.folder, strconv.Itoa(layer)), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+func (c *contents) create() (*os.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, err := os.OpenFile(filepath.Join(c.folder, strconv.Itoa(len(c.spills))), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.spills = append(c.spills, f)
 	return f, nil
 }
@@ -67,7 +67,6 @@ func (c *contents) close() error {
 // contentWriter stores the files of one layer.
 type contentWriter struct {
 	to     *contents
-	layer  int
 	arena  []byte // free memory for small files
 	spill  *os.File
 	buffer []byte // what is not written yet
@@ -97,7 +96,7 @@ func (w *contentWriter) store(head []byte, rest io.Reader, size int64) (extent, 
 func (w *contentWriter) open() (err error) {
 	if w.spill == nil {
 		w.buffer = make([]byte, 0, spillBuffer)
-		w.spill, err = w.to.create(w.layer)
+		w.spill, err = w.to.create()
 	}
 	return err
 }

@@ -26,7 +26,7 @@ func (l *layer) read(c *contents) (err error) {
 		return l.fail(err)
 	}
 	defer func() { _ = stream.Close() }() // the reading is over, well or not
-	r := &layerReader{layer: l, count: l.reading.counter(l.index), store: &contentWriter{to: c, layer: l.index}, tree: &node{}}
+	r := &layerReader{layer: l, count: l.reading.counter(l.index), store: &contentWriter{to: c}, tree: &node{}}
 	err = r.archive(bufio.NewReaderSize(stream, 128<<10))
 	if err == nil {
 		err = r.store.flush()

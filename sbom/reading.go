@@ -70,7 +70,7 @@ func (r *reading) tree(layers []*layer, files *contents) (*node, error) {
 		}
 		running.Go(func() {
 			defer func() { <-slots }()
-			_ = l.read(files) // the first error is the context's cause
+			_ = r.obtain(l, files) // the first error is the context's cause
 		})
 	}
 	running.Wait()
@@ -116,11 +116,14 @@ func (r *reading) repeat(l *layer) error {
 		return fmt.Errorf("%w: its content is %s, as layer %d has shown; the configuration's diff_id says %s",
 			ErrMismatch, l.twin.diffID, l.twin.index, l.diffID)
 	}
-	l.tree, l.content = l.twin.tree, l.twin.content
-	if err := r.addBytes(l.content, l.content); err != nil {
-		return err
-	}
-	return r.addEntries(l.index, r.entries[l.twin.index], 0)
+	return r.take(l, l.twin, r.entriesOf(l.twin.index))
+}
+
+// entriesOf is how many entries a layer has shown.
+func (r *reading) entriesOf(layer int) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.entries[layer]
 }
 
 func (r *reading) meter(l *layer) *meter {

@@ -29,6 +29,8 @@ type Options struct {
 	Progress func(Event)
 	// Limits caps the cost of a hostile image.
 	Limits Limits
+	// Shared has the layers that this image has in common with others; nil shares none.
+	Shared *Shared
 }
 
 // cancelGrace is how long a cancelled Generate waits for cataloguers that are in the middle of something which cannot be
@@ -105,7 +107,7 @@ func generate(ctx context.Context, src Source, o Options) (docs []Document, err 
 		return nil, fmt.Errorf("temporary folder for layers: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	j := &job{limits: o.Limits.withDefaults(), progress: &reporter{fn: o.Progress}, temp: temp}
+	j := &job{limits: o.Limits.withDefaults(), progress: &reporter{fn: o.Progress}, temp: temp, shared: o.Shared}
 	return j.run(ctx, src, o)
 }
 

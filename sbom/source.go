@@ -26,7 +26,8 @@ type Source interface {
 type job struct {
 	limits   Limits
 	progress *reporter
-	temp     string // a folder of this job alone, which Generate removes
+	temp     string  // a folder of this job alone, which Generate removes
+	shared   *Shared // nil: no layer is another image's too
 }
 
 // content is opened, checked input.

@@ -1,0 +1,101 @@
+package sbom
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Images that share layers read them once between them, and say what they say alone.
+func TestSharedLayers(t *testing.T) {
+	base, python, node := gzLayer(t, debianFiles()...), gzLayer(t, pythonFiles()...), gzLayer(t, nodeFiles()...)
+	images := []*testImage{ociImage(t, base, python), ociImage(t, base, node), ociImage(t, base, entryLayer(t), base), ociImage(t, python, base)}
+	store := newMemory()
+	var want [][]Document
+	for _, img := range images {
+		want = append(want, mustGenerate(t, img.source(), allFormats))
+		for d, raw := range img.store.blobs {
+			store.blobs[d] = raw
+		}
+	}
+	for _, at := range []string{"one after the other", "at once"} {
+		temp := t.TempDir()
+		t.Setenv("TMPDIR", temp)
+		store.fetches = map[digest.Digest]int{}
+		shared := &Shared{}
+		o := allFormats
+		o.Shared = shared
+		var all sync.WaitGroup
+		for i, img := range images {
+			describe := func() {
+				docs, err := Generate(t.Context(), Image(store, img.manifest, img.raw), o)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for n, d := range docs {
+					if !bytes.Equal(d.Bytes, want[i][n].Bytes) {
+						t.Errorf("%s: image %d has another %s", at, i, d.Format)
+					}
+				}
+			}
+			if at == "at once" {
+				all.Go(describe)
+			} else {
+				describe()
+			}
+		}
+		all.Wait()
+		for _, b := range []blob{base, python, node} {
+			if n := store.fetches[b.digest()]; n != 1 {
+				t.Errorf("%s: a layer was fetched %d times", at, n)
+			}
+		}
+		check(t, shared.Close())
+		if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
+			t.Errorf("%s: left behind %v", at, left)
+		}
+	}
+}
+
+func entryLayer(t *testing.T) blob { return gzLayer(t, entry{name: "a", body: "a"}) }
+
+// What one image's trouble is does not become another's; what is the layer's becomes everybody's.
+func TestSharedTrouble(t *testing.T) {
+	good, bad := gzLayer(t, debianFiles()...), gzLayer(t, nodeFiles()...)
+	one, two := ociImage(t, good, bad), ociImage(t, good)
+	one.store.blobs[bad.digest()] = flipped(bad.raw, len(bad.raw)/2)
+	o := oneFormat
+	o.Shared = &Shared{}
+	t.Setenv("TMPDIR", t.TempDir())
+	for range 2 {
+		_, err := Generate(t.Context(), one.source(), o)
+		var named *LayerError
+		if !errors.As(err, &named) || named.Index != 1 {
+			t.Errorf("got %v", err)
+		}
+		docs, err := Generate(t.Context(), two.source(), o)
+		if err != nil || docs[0].Packages != 2 {
+			t.Errorf("the other image: %v", err)
+		}
+	}
+	few := o
+	few.Limits.LayerEntries = 3
+	if _, err := Generate(t.Context(), two.source(), few); !errors.Is(err, ErrLimit) {
+		t.Errorf("a layer that another image has paid for: %v", err)
+	}
+	liar := gzLayer(t, debianFiles()...)
+	liar.diffID = digest.FromString("another")
+	if _, err := Generate(t.Context(), ociImage(t, liar).source(), o); !errors.Is(err, ErrMismatch) {
+		t.Errorf("a layer with another diff_id: %v", err)
+	}
+	check(t, o.Shared.Close())
+	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) > 0 {
+		t.Errorf("left behind %v", left)
+	}
+}
