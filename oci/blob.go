@@ -23,18 +23,23 @@ func (r *repository) Fetch(ctx context.Context, d Descriptor) (io.ReadCloser, er
 	if body := embedded(d); body != nil {
 		return body, nil
 	}
-	if IsManifest(d.MediaType) || IsIndex(d.MediaType) {
-		_, raw, _, err := r.readManifestOnce(ctx, d.Digest.String(), d.Digest, MaxManifest)
-		if err != nil {
-			return nil, err
-		}
-		return newCheckedReader(io.NopCloser(bytes.NewReader(raw)), d), nil
+	if body := r.client.cached(d); body != nil {
+		return body, nil
 	}
-	b, err := r.fetchFrom(ctx, d, 0)
+	body, err := r.fetch(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return newCheckedReader(b, d), nil
+	return r.client.keep(d, newCheckedReader(body, d)), nil
+}
+
+// fetch reads content from the registry, unchecked.
+func (r *repository) fetch(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
+	if IsManifest(d.MediaType) || IsIndex(d.MediaType) {
+		_, raw, _, err := r.readManifestOnce(ctx, d.Digest.String(), d.Digest, MaxManifest)
+		return io.NopCloser(bytes.NewReader(raw)), err
+	}
+	return r.fetchFrom(ctx, d, 0)
 }
 
 // fetchFrom reads a blob from an offset on. Nothing is checked but its length.

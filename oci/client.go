@@ -29,6 +29,11 @@ type Options struct {
 	Transport http.RoundTripper
 	// Anonymous keeps credentials of the Docker configuration unused.
 	Anonymous bool
+	// Cache keeps what was read from registries between runs; nil keeps nothing.
+	Cache Cache
+	// Fresh reads content from registries although the cache may have it. The cache is
+	// filled all the same.
+	Fresh bool
 }
 
 // Client talks to registries: it holds their connections, tokens and credentials,

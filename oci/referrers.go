@@ -76,11 +76,17 @@ func (r *repository) listReferrers(ctx context.Context, subject digest.Digest) (
 	if err := checkDigest(subject); err != nil {
 		return nil, err
 	}
+	read := func() (fallback, error) { return r.fallbackIndex(ctx, subject) }
+	if r.expectsNoAPI() {
+		early, cancel := context.WithCancel(ctx)
+		defer cancel()
+		read = r.foreseeFallback(early, subject).wait
+	}
 	entries, supported, err := r.apiReferrers(ctx, subject)
 	if supported || err != nil {
 		return entries, err
 	}
-	index, err := r.fallbackIndex(ctx, subject)
+	index, err := read()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrListing, err)
 	}
@@ -95,7 +101,7 @@ func (r *repository) apiReferrers(ctx context.Context, subject digest.Digest) (e
 	entries, err = r.referrersPages(ctx, subject)
 	switch {
 	case err == nil:
-		r.setAPI(apiPresent)
+		r.found(apiPresent)
 		return entries, true, nil
 	case !noSuchAPI(err):
 		return nil, false, fmt.Errorf("%w: %w", ErrListing, err)
@@ -104,7 +110,7 @@ func (r *repository) apiReferrers(ctx context.Context, subject digest.Digest) (e
 	case r.apiState() == apiPresent: // it was there before
 		return nil, false, fmt.Errorf("%w: %w", ErrListing, err)
 	}
-	r.setAPI(apiAbsent)
+	r.found(apiAbsent)
 	return nil, false, nil
 }
 

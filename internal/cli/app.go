@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/hallmark-project/hallmark/oci"
+	"github.com/hallmark-project/hallmark/sbom"
 	"github.com/hallmark-project/hallmark/trust"
 )
 
@@ -47,10 +48,14 @@ type App struct {
 	overlaid  []string // variables that a file stands in for
 	timeout   time.Duration
 	registry  oci.Options
+	cache     *cacheSettings
 	trusted   *trust.Material // of this run, once it was asked for
 	end       func()          // of the time that --timeout gives
 	writes    bool            // this command changes stores
+	fresh     bool            // this command reads content from registries, not from the cache
 	wrote     *oci.Written    // what it has changed; nil before a store was opened
+	layers    *sbom.Shared    // that images of this command have in common; nil: none are kept
+	bars      *sharedBars     // on the terminal
 }
 
 // Main runs the program as its own process and returns the exit code.
@@ -80,6 +85,7 @@ func (a *App) Run(ctx context.Context, args []string) (code int) {
 			code = exitInternal
 		}
 	}()
+	a.bars = &sharedBars{}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.In)
@@ -89,6 +95,7 @@ func (a *App) Run(ctx context.Context, args []string) (code int) {
 	if a.end != nil {
 		a.end()
 	}
+	a.endCache()
 	if ctx.Err() != nil && err != nil {
 		a.failed("interrupted", "", exitInterrupted)
 		return exitInterrupted
@@ -145,10 +152,11 @@ Exit codes: 0 done or verified, 1 internal error, 2 usage or bad input,
 	f.BoolVar(&a.registry.PlainHTTP, "plain-http", false, "use http for registries (loopback ones get it without asking)")
 	f.StringVar(&a.registry.CAFile, "registry-cacert", "", "PEM `file` of certificate authorities to trust for registries, besides the system's")
 	f.IntVar(&a.registry.Retries, "retries", oci.DefaultRetries, "how `often` a failed request is repeated")
+	a.cache = newCacheSettings(root)
 	f.DurationVar(&a.timeout, "timeout", 30*time.Minute, "give up after this `long`")
 	root.SetGlobalNormalizationFunc(cosignNames)
 	root.AddCommand(a.keysCommand(), a.sbomCommand(), a.diffCommand(), a.signCommand(), a.attestCommand(), a.releaseCommand(),
-		a.verifyCommand(), a.policyCommand(), a.reportCommand(), a.treeCommand(), a.showCommand(), a.copyCommand(), a.pruneCommand(), a.doctorCommand(), a.trustCommand(), a.sandboxCommand(), a.versionCommand())
+		a.verifyCommand(), a.policyCommand(), a.reportCommand(), a.treeCommand(), a.showCommand(), a.copyCommand(), a.pruneCommand(), a.doctorCommand(), a.trustCommand(), a.sandboxCommand(), a.cacheCommand(), a.versionCommand())
 	a.completions(root)
 	return root
 }
@@ -168,10 +176,14 @@ func (a *App) prepare(cmd *cobra.Command) error {
 	if a.registry.Retries == 0 {
 		a.registry.Retries = -1
 	}
+	if err := a.cache.prepare(a, cmd); err != nil {
+		return err
+	}
 	if a.timeout <= 0 {
 		return usage(errors.New("--timeout must be longer than nothing"))
 	}
 	a.writes = slices.Contains([]string{"sign", "attest", "release", "copy", "prune", "doctor"}, cmd.Name())
+	a.fresh = a.writes || signsVerdict(cmd)
 	a.registry.UserAgent = "hallmark/" + Version()
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), a.timeout, errTimeout)
 	a.end = cancel

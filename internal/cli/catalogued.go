@@ -110,7 +110,7 @@ func (a *App) readCatalogued(ctx context.Context, c *catalogued, at int, format 
 	if c.source != nil {
 		docs, err = a.generate(ctx, "SBOM of "+c.text, c.source, []sbom.Format{format})
 	} else {
-		docs, err = a.imageSBOM(ctx, c.store, c.images[at], []sbom.Format{format})
+		docs, err = a.knownSBOM(ctx, c.store, c.images[at], []sbom.Format{format})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.text, err)

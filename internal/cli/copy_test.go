@@ -348,7 +348,7 @@ func TestDamagedLayer(t *testing.T) {
 		s := testkit.Registry(t)
 		ref := testkit.PushImage(t, s, "team/app:v1", image)
 		s.Use(testkit.RewriteBody(testkit.Gets(testkit.Blobs), testkit.FlipBit, times))
-		_, stderr := j.run(code, "sbom", ref, "-o", "spdx-json="+filepath.Join(j.dir, "out.json"))
+		_, stderr := j.run(code, "sbom", "--no-cache", ref, "-o", "spdx-json="+filepath.Join(j.dir, "out.json"))
 		wants(t, stderr, "reading it again")
 	}
 }

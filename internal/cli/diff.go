@@ -66,6 +66,7 @@ func (a *App) runDiff(ctx context.Context, from, to string, o diffOptions) error
 	if err := o.check(); err != nil {
 		return err
 	}
+	defer a.makesSBOMs()()
 	result, err := a.diff(ctx, from, to, o.platforms)
 	if err != nil {
 		return err

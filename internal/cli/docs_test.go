@@ -96,7 +96,7 @@ func runDocument(t *testing.T, dir, host string, commands []documented) {
 	for _, c := range commands {
 		text := strings.ReplaceAll(c.command, "registry.example.com", host)
 		cmd := exec.Command("sh", "-c", exports+text)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HALLMARK_PASSWORD=pw")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HALLMARK_PASSWORD=pw", "HALLMARK_NO_CACHE=", "HALLMARK_CACHE_DIR="+filepath.Join(dir, ".cache"))
 		out, err := cmd.CombinedOutput()
 		code := 0
 		var exit *exec.ExitError

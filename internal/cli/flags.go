@@ -153,7 +153,11 @@ type session struct {
 }
 
 func (a *App) session() (*session, error) {
-	client, err := oci.NewClient(a.registry)
+	options := a.registry
+	if store, err := a.openCache(); err == nil {
+		options.Cache, options.Fresh = store, a.fresh
+	}
+	client, err := oci.NewClient(options)
 	if err != nil {
 		return nil, usage(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func (a *App) message(format string, args ...any) {
 	}
 	text := fmt.Sprintf(format, args...)
 	if a.logFormat != logJSON {
-		fmt.Fprintln(a.Err, text)
+		a.tell(text)
 		return
 	}
 	level := levelInfo
@@ -58,7 +59,7 @@ func (a *App) detail(format string, args ...any) {
 		a.logJSON(logLine{Level: levelDebug, Message: text})
 		return
 	}
-	fmt.Fprintln(a.Err, "·", text)
+	a.tell("·", text)
 }
 
 func (a *App) logJSON(line logLine) {
@@ -67,7 +68,16 @@ func (a *App) logJSON(line logLine) {
 	if err != nil {
 		raw = []byte(`{"level":"error","message":"a message that is no text"}`)
 	}
-	fmt.Fprintln(a.Err, string(raw))
+	a.tell(string(raw))
+}
+
+// telling keeps the messages of what runs side by side apart.
+var telling sync.Mutex
+
+func (a *App) tell(words ...any) {
+	telling.Lock()
+	defer telling.Unlock()
+	fmt.Fprintln(a.Err, words...)
 }
 
 // failed tells how a command ended.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"sync"
 	"time"
 
@@ -18,7 +19,6 @@ type progress struct {
 	start time.Time
 
 	mu    sync.Mutex
-	bars  *mpb.Progress
 	bar   *mpb.Bar
 	lines bool
 	done  map[int]int64
@@ -41,14 +41,39 @@ func (a *App) progressWith(label string, right ...decor.Decorator) *progress {
 	switch ci, _ := a.Env("CI"); {
 	case a.quiet:
 	case a.Terminal && a.logFormat != logJSON:
-		p.bars = mpb.New(mpb.WithOutput(a.Err), mpb.WithAutoRefresh())
-		p.bar = p.bars.New(0, barStyle(), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Name(label)),
+		p.bar = a.bars.take(a.Err).New(0, barStyle(), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Name(label)),
 			mpb.AppendDecorators(append([]decor.Decorator{decor.CountersKibiByte("% .1f / % .1f")}, right...)...))
 	case ci != "" && ci != "false":
 		p.lines = true
 		a.message("%s ...", label)
 	}
 	return p
+}
+
+// sharedBars has the bars of what runs side by side, one below the other.
+type sharedBars struct {
+	mu    sync.Mutex
+	bars  *mpb.Progress // nil: none is shown
+	users int
+}
+
+func (s *sharedBars) take(out io.Writer) *mpb.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users++; s.bars == nil {
+		s.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
+	}
+	return s.bars
+}
+
+// leave takes all bars away when the last one has ended.
+func (s *sharedBars) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users--; s.users == 0 {
+		s.bars.Wait()
+		s.bars = nil
+	}
 }
 
 func barStyle() mpb.BarStyleComposer {
@@ -88,7 +113,7 @@ func (p *progress) end() {
 	if p.bar != nil {
 		p.bar.SetTotal(-1, true)
 		p.bar.Abort(true)
-		p.bars.Wait()
+		p.app.bars.leave()
 	}
 	if p.lines {
 		p.app.message("%s: done in %s", p.label, p.app.Now().Sub(p.start).Round(time.Millisecond))

@@ -28,6 +28,7 @@ type releaseOptions struct {
 
 	provenance  provenanceFlags
 	byReference bool
+	fromCache   bool
 }
 
 func (a *App) releaseCommand() *cobra.Command {
@@ -60,6 +61,7 @@ docs/build-types.md). Another run of the job adds its own.`,
 	f.BoolVar(&o.signer.logLater, "log-later", false, "sign with certificate and timestamp now, and log with 'trust flush' or the next release (log of version 2 only)")
 	f.StringVar(&o.spool, "spool", "", "`folder` that remembers what is to be logged (HALLMARK_SPOOL; else in the user's state folder)")
 	f.BoolVar(&o.byReference, "by-reference", false, "of each SBOM: "+byReferenceHelp)
+	f.BoolVar(&o.fromCache, "sbom-from-cache", false, "attest the SBOMs that this user's cache has of the image, instead of generating them")
 	o.output.add(cmd, writtenFormats())
 	o.provenance.add(cmd)
 	return cmd
@@ -80,6 +82,9 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 	}
 	formats, err := parseFormats(o.formats)
 	if err != nil {
+		return err
+	}
+	if err := a.checkFromCache(o); err != nil {
 		return err
 	}
 	told, err := a.releaseTold(ctx, o.provenance)
@@ -107,7 +112,10 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 			return err
 		}
 	}
-	r := release{app: a, target: t, formats: formats, told: told, refresh: o.refresh, byReference: o.byReference, writer: w}
+	r := release{app: a, target: t, formats: formats, told: told, refresh: o.refresh, byReference: o.byReference, catalogue: a.imageSBOM, writer: w}
+	if o.fromCache {
+		r.catalogue = a.knownSBOM
+	}
 	if err := r.run(ctx); err != nil {
 		return err
 	}
@@ -178,6 +186,7 @@ type release struct {
 	added   int
 
 	byReference bool
+	catalogue   cataloguer
 }
 
 func (r *release) run(ctx context.Context) error {
@@ -193,8 +202,12 @@ func (r *release) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	docs, err := r.documents(ctx, digests, there)
+	if err != nil {
+		return err
+	}
 	for i, on := range digests {
-		if err := r.releaseOne(ctx, on, there[i]); err != nil {
+		if err := r.releaseOne(ctx, on, there[i], docs[i]); err != nil {
 			return err
 		}
 	}
@@ -284,18 +297,12 @@ func foundOf(found []verify.Verified, uri string) digest.Digest {
 }
 
 // releaseOne queues what a digest lacks: SBOM attestations, provenance, then the signature.
-func (r *release) releaseOne(ctx context.Context, on oci.Platform, found []verify.Verified) error {
-	lacking := missingTypes(r.sbomTypes(on), found)
-	if r.refresh {
-		lacking = r.sbomTypes(on)
-	}
+func (r *release) releaseOne(ctx context.Context, on oci.Platform, found []verify.Verified, made []sbom.Document) error {
 	docs := map[string]sbom.Document{}
-	var err error
-	if len(lacking) > 0 {
-		if docs, err = r.documents(ctx, on, lacking); err != nil {
-			return fmt.Errorf("%s: %w", on.Subject, err)
-		}
+	for _, doc := range made {
+		docs[doc.Format.PredicateType()] = doc
 	}
+	var err error
 	for _, uri := range r.sbomTypes(on) {
 		c := claim{on: on, predicate: attest.Predicate{Type: uri, JSON: docs[uri].Bytes}}
 		present := foundOf(found, uri)
@@ -333,23 +340,23 @@ func (r *release) madeClaim(c claim, found []verify.Verified) (claim, digest.Dig
 	return c, evidenceOf(found, payload), err
 }
 
-// documents generates the SBOMs of some predicate types from one reading.
-func (r *release) documents(ctx context.Context, on oci.Platform, types []string) (map[string]sbom.Document, error) {
-	var formats []sbom.Format
-	for _, f := range r.formats {
-		if slices.Contains(types, f.PredicateType()) {
-			formats = append(formats, f)
+// documents generates the SBOMs that digests lack.
+func (r *release) documents(ctx context.Context, digests []oci.Platform, there [][]verify.Verified) ([][]sbom.Document, error) {
+	defer r.app.makesSBOMs()()
+	wanted := make([]wantedSBOM, len(digests))
+	for i, on := range digests {
+		lacking := missingTypes(r.sbomTypes(on), there[i])
+		if r.refresh {
+			lacking = r.sbomTypes(on)
+		}
+		wanted[i].image = on
+		for _, f := range r.formats {
+			if slices.Contains(lacking, f.PredicateType()) {
+				wanted[i].formats = append(wanted[i].formats, f)
+			}
 		}
 	}
-	docs, err := r.app.imageSBOM(ctx, r.target.images, on, formats)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]sbom.Document{}
-	for _, doc := range docs {
-		out[doc.Format.PredicateType()] = doc
-	}
-	return out, nil
+	return describeAll(ctx, r.catalogue, r.target.images, wanted)
 }
 
 // verify reads everything back and judges it as a stranger would who trusts the signer.

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,8 +28,9 @@ from one reading; without =FILE the document goes to standard output, one line e
 Of an index, every platform gets a document of its own, unless --platform names
 some; in file names, the platform is put before the extension.
 
-The same image digest and version of hallmark give the same bytes. The creation time
-in the document is SOURCE_DATE_EPOCH, else the image's own.`,
+The same image digest and version of hallmark give the same bytes: what is in the cache
+is not made again. The creation time in the document is SOURCE_DATE_EPOCH, else the
+image's own.`,
 		Example: `  hallmark sbom registry.example.com/app:v1 -o spdx-json=app.spdx.json -o cyclonedx-json=app.cdx.json
   hallmark sbom oci:layout:v1 --platform linux/arm64`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runSBOM(cmd.Context(), args[0], o) },
@@ -117,16 +117,21 @@ func (a *App) sbomOfImage(ctx context.Context, text string, outputs []sbomOutput
 	if err != nil {
 		return err
 	}
-	for _, image := range images {
-		docs, err := a.imageSBOM(ctx, t.images, image, formatsOf(outputs))
-		if err != nil {
-			return fmt.Errorf("%s: %w", image.Subject, err)
-		}
+	defer a.makesSBOMs()()
+	wanted := make([]wantedSBOM, len(images))
+	for i, image := range images {
+		wanted[i] = wantedSBOM{image, formatsOf(outputs)}
+	}
+	docs, err := describeAll(ctx, a.knownSBOM, t.images, wanted)
+	if err != nil {
+		return err
+	}
+	for i, image := range images {
 		suffix := ""
 		if len(images) > 1 {
 			suffix = image.Name
 		}
-		if err := a.writeDocuments(outputs, docs, suffix); err != nil {
+		if err := a.writeDocuments(outputs, docs[i], suffix); err != nil {
 			return err
 		}
 	}
@@ -171,7 +176,7 @@ func imagesOf(subject oci.Subject, platforms []string) ([]oci.Platform, error) {
 	return out, nil
 }
 
-// imageSBOM reads an image once and describes it in every format.
+// imageSBOM reads an image once and describes it in every format. Nothing of that comes from the cache.
 func (a *App) imageSBOM(ctx context.Context, store oci.Store, image oci.Platform, formats []sbom.Format) ([]sbom.Document, error) {
 	loaded, err := oci.LoadManifest(ctx, store, image.Subject)
 	if err != nil {
@@ -186,6 +191,9 @@ func (a *App) imageSBOM(ctx context.Context, store oci.Store, image oci.Platform
 	for try := 1; damagedLayer(err) && loaded.Name() != "" && try < damagedTries && ctx.Err() == nil; try++ {
 		a.message("A layer was damaged on its way; reading it again: %s.", printableLines(err.Error()))
 		docs, err = a.generate(ctx, label, source, formats)
+	}
+	if err == nil {
+		a.remembering(loaded).keep(docs)
 	}
 	return docs, err
 }
@@ -206,7 +214,7 @@ func (a *App) generate(ctx context.Context, label string, source sbom.Source, fo
 	}
 	p := a.progress(label)
 	defer p.end()
-	return sbom.Generate(ctx, source, sbom.Options{Formats: formats, Created: when, ToolVersion: Version(), Progress: p.sbomEvent})
+	return sbom.Generate(ctx, source, sbom.Options{Formats: formats, Created: when, ToolVersion: Version(), Progress: p.sbomEvent, Shared: a.layers})
 }
 
 // writeDocuments writes each document where its -o says.

@@ -22,6 +22,9 @@ import (
 var update = flag.Bool("update", false, "write golden files and generated documents anew")
 
 func TestMain(m *testing.M) {
+	if _, ok := os.LookupEnv("HALLMARK_NO_CACHE"); !ok { // tests that want a cache say so
+		os.Setenv("HALLMARK_NO_CACHE", "true")
+	}
 	testscript.Main(m, map[string]func(){"hallmark": func() { os.Exit(cli.Main()) }})
 }
 

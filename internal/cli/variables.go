@@ -23,6 +23,9 @@ func Variables() []Variable {
 		{envSigningConfig, "file that names the signing services", "signing-config", false},
 		{envTrustDir, "folder of 'trust init'", "", false},
 		{envSpool, "folder that remembers what is to be logged later", "spool", false},
+		{envCacheDir, "folder that keeps what was read and made", "cache-dir", false},
+		{envNoCache, "if true, the cache is neither used nor filled", "no-cache", false},
+		{envCacheSize, "how many bytes the cache may hold, such as 500MB (else 2GiB)", "", false},
 		{"HALLMARK_SANDBOX_PROGRAM", "the program hallmark-sandbox", "", false},
 		{"HALLMARK_ID_TOKEN", "an identity token", "identity-token", true},
 		{"HALLMARK_OIDC_ISSUER", "who a person signs in with", "", false},
@@ -42,6 +45,7 @@ func Variables() []Variable {
 		{"GITLAB_CI", "tells that this is a job of GitLab CI", "", false},
 		{"BUILDKITE", "tells that this is a Buildkite job", "", false},
 		{"XDG_CONFIG_HOME", "folder of the user's configuration (else ~/.config)", "", false},
+		{"XDG_CACHE_HOME", "folder of what can be fetched or made again (else ~/.cache)", "", false},
 		{"XDG_STATE_HOME", "folder of what is remembered between runs (else ~/.local/state)", "", false},
 		{"HOME", "the user's home folder", "", false},
 	}
