@@ -174,7 +174,7 @@ func startMemory() (*registry, error) {
 func (l *lab) environment() []string {
 	const nowhere = "http://127.0.0.1:1"
 	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + l.home, "TMPDIR=" + l.dir, "DOCKER_CONFIG=" + l.home,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + l.home, "TMPDIR=" + l.dir, "DOCKER_CONFIG=" + l.home, "HALLMARK_NO_CACHE=true",
 		"HTTP_PROXY=" + nowhere, "HTTPS_PROXY=" + nowhere, "NO_PROXY=127.0.0.1", "HALLMARK_PASSWORD=chaos",
 		"OTEL_TRACES_EXPORTER=none",
 	}

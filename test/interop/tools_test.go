@@ -169,7 +169,7 @@ func (d *desk) path(name string) string { return filepath.Join(d.dir, name) }
 func environment(home string, more ...string) []string {
 	const nowhere = "http://127.0.0.1:1"
 	return append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + os.TempDir(), "DOCKER_CONFIG=" + home,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + os.TempDir(), "DOCKER_CONFIG=" + home, "HALLMARK_NO_CACHE=true",
 		"HTTP_PROXY=" + nowhere, "HTTPS_PROXY=" + nowhere, "NO_PROXY=127.0.0.1", "COSIGN_PASSWORD=" + password,
 		"OTEL_TRACES_EXPORTER=none",
 	}, more...)
