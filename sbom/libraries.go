@@ -30,8 +30,9 @@ var licences = sync.OnceValues(func() (context.Context, error) {
 	return syft.SetContextLicenseScanner(context.Background(), cataloging.DefaultLicenseConfig())
 })
 
-// warmLibraries begins to build what cataloguing will need, beside the caller. Errors come up again when it is used.
-func warmLibraries() { go func() { _, _ = licences() }() }
+// Warm begins to build what the first SBOM of a process needs, beside the caller, for a second of one processor's time. Who
+// knows that one will be made calls it before waiting for something else. Errors come up again in Generate.
+func Warm() { go func() { _, _ = licences() }() }
 
 // withLicences is a context that has the shared licence scanner besides what its own parents carry.
 type withLicences struct {

@@ -112,7 +112,7 @@ func generate(ctx context.Context, src Source, o Options) (docs []Document, err 
 }
 
 func (j *job) run(ctx context.Context, src Source, o Options) (docs []Document, err error) {
-	warmLibraries() // beside the fetching, which waits for the network
+	Warm() // beside the fetching, which waits for the network
 	c, err := src.open(ctx, j)
 	if err != nil {
 		return nil, err

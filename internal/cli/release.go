@@ -91,6 +91,9 @@ func (a *App) runRelease(ctx context.Context, text string, o releaseOptions) err
 	if err != nil {
 		return err
 	}
+	if len(formats) > 0 && !o.fromCache {
+		sbom.Warm() // while the key is opened and the image looked up
+	}
 	author, t, err := a.toSign(ctx, o.signer, text, o.evidence)
 	if err != nil {
 		return err
