@@ -112,14 +112,16 @@ func TestDamagedStorage(t *testing.T) {
 	r := oneRegistry(t, shop.distribution)
 	d, i := newDesk(t), r.image(t, "oci")
 	digest := i.platforms[0].digest
-	d.hallmark(0, "sign", "--key", d.keys.hallmark.private, i.at(digest))
+	const kind = "https://example.com/large" // larger than what is in its manifest as well
+	predicate := d.file("large.json", `{"text":"`+strings.Repeat("evidence ", 4<<10)+`"}`)
+	d.hallmark(0, "attest", "--key", d.keys.hallmark.private, "--type", kind, "--predicate", predicate, i.at(digest))
 	m, raw := i.bundle(i.attached(digest)[0])
 	hex := strings.TrimPrefix(m.Layers[0].Digest, "sha256:")
 	file := filepath.Join(r.storage, "docker/registry/v2/blobs/sha256", hex[:2], hex, "data")
 	if err := os.WriteFile(file, changePayload(t, raw, attacks[0]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.hallmark(5, "verify", "--retries", "0", "--key", d.keys.hallmark.public, i.at(digest))
+	d.hallmark(5, "verify", "--retries", "0", "--key", d.keys.hallmark.public, "--require", kind, i.at(digest))
 }
 
 // oneRegistry is for tests that need only one of them.
