@@ -1,7 +1,7 @@
 package sbom
 
 // Defaults of Limits. They leave room for GPU and data science images, the largest in common use, and keep what a hostile
-// one can claim within what a build machine has: about 5 GB of memory in the worst case, which is a million entries.
+// one can claim within what a build machine has: about 1.5 GB of memory in the worst case, which is a million entries.
 const (
 	DefaultMaxLayers        = 512
 	DefaultMaxManifestBytes = 4 << 20
@@ -19,7 +19,7 @@ const (
 // reading, before what it caps is stored; passing one is a *LimitError.
 //
 // The entries of a tar archive are counted with the folders that their paths imply, because each costs the same memory
-// (about 5 KiB until Generate returns) whether the archive spells it out or not.
+// (about 1.2 KiB until Generate returns) whether the archive spells it out or not.
 type Limits struct {
 	Layers        int   // layers of the image
 	ManifestBytes int64 // the manifest, and a docker archive's manifest.json
