@@ -19,7 +19,7 @@ FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bund
 	./oci:FuzzParseReference ./oci:FuzzParseManifest ./oci:FuzzParseListDocument ./oci:FuzzNextLink \
 	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse \
 	./policy:FuzzParse ./pack:FuzzRead ./internal/render:FuzzVisible \
-	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions ./workload:FuzzFind ./provenance:FuzzParseMetadata ./internal/settings:FuzzParse ./internal/cache:FuzzParseHeader ./internal/cli:FuzzLineHead
+	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions ./workload:FuzzFind ./provenance:FuzzParseMetadata ./internal/settings:FuzzParse ./internal/cache:FuzzParseHeader ./internal/render:FuzzLineHead
 
 .DEFAULT_GOAL := help
 
@@ -29,7 +29,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build build/hallmark
-	$(GO) build $(TAGS) -ldflags "-s -w" -o $(BUILD)/hallmark ./cmd/hallmark
+	CGO_ENABLED=0 $(GO) build $(TAGS) -ldflags "-s -w" -o $(BUILD)/hallmark ./cmd/hallmark
 
 .PHONY: sandbox
 sandbox: ## Build build/hallmark-sandbox, a private Sigstore for tests and demos
@@ -83,10 +83,10 @@ chaos: build sandbox peers ## Run release, verify, copy, attest and prune agains
 		$(GO) test $(TAGS) -count=1 -v -timeout 40m ./test/chaos
 
 .PHONY: bench
-bench: build peers images ## Print our figures beside the peers', measured in the same run (SIZES=1: memory of large things, 15 GB of disk)
-	HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) $(GO) run ./test/bench
+bench: build peers images ## Write docs/benchmarks.md: our figures beside the peers', measured in the same run (RUNS=5, ONLY=REGEXP; SIZES=1: memory of large things, 15 GB of disk)
+	HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) HALLMARK_IMAGES=$(IMAGES) $(GO) run ./test/bench $(if $(RUNS),-runs $(RUNS)) $(if $(ONLY),-only '$(ONLY)')
 	$(if $(SIZES),HALLMARK=$(CURDIR)/$(BUILD)/hallmark HALLMARK_PEERS=$(PEERS) $(GO) run ./test/bench/sizes)
-	$(GO) test -run '^$$' -bench . -benchmem ./bundle ./sbom ./verify
+	$(GO) test -run '^$$' -bench . -benchmem ./bundle ./inventory ./oci ./sbom ./transfer ./verify ./internal/cache ./internal/render
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Run the linters

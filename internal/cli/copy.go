@@ -86,7 +86,9 @@ func (a *App) runCopy(ctx context.Context, args []string, o copyOptions) error {
 	if err != nil {
 		return err
 	}
-	c.many = len(errands) > 1
+	if c.many = len(errands) > 1; c.many {
+		c.app = a.sideBySide()
+	}
 	outcomes := c.all(ctx, errands)
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return ctx.Err() // interrupted

@@ -27,9 +27,12 @@ type bench struct {
 	policy  policy.Policy // by flags
 	loaded  *loadedPolicy // or by files
 	files   verify.Source // evidence beside what is attached; nil: none
+	bundles []verify.File // what it is read from
 	now, at time.Time     // at is zero for the present
 	full    bool          // a report wants every piece of evidence
 	keep    bool          // what is read goes into a pack
+	told    bool          // of each subject, when it was known
+	first   *firsts       // of several subjects; nil: there is one
 }
 
 // judgement is the outcome for one subject, with what it was reached by.
@@ -64,7 +67,7 @@ func (a *App) bench(ctx context.Context, o verifyOptions) (*bench, error) {
 	} else if err := b.byFlags(ctx); err != nil {
 		return nil, err
 	}
-	if b.files, err = a.bundleSource(o); err != nil {
+	if b.files, b.bundles, err = a.bundleSource(o); err != nil {
 		return nil, err
 	}
 	b.session, err = a.session()
@@ -141,8 +144,33 @@ func parseAt(text string) (time.Time, error) {
 	return time.Time{}, usagef("--at %q: want a time such as 2031-01-01T00:00:00Z, or a day", text)
 }
 
-// judgeAll judges subjects one after the other.
+// judgeAll judges subjects, several at once. What came of them is in their order.
 func (b *bench) judgeAll(ctx context.Context, subjects []string) (*render.Result, []*judgement, error) {
+	judged := make([]*judgement, 0, len(subjects))
+	keep := func(_ int, v *judgement) error {
+		judged = append(judged, v)
+		return interrupted(ctx)
+	}
+	var err error
+	if len(subjects) == 1 {
+		err = keep(0, b.judgeInTime(ctx, subjects[0]))
+	} else {
+		side := b.sideBySide()
+		err = inOrder(len(subjects), b.parallel(), nil, func(i int) *judgement { return side.judgeSafely(ctx, subjects[i]) }, keep)
+	}
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(judged) == 1 && judged[0].Verdict == render.Failed:
+		return nil, nil, judged[0].err // nothing was judged: the command itself is wrong
+	}
+	result := b.blank()
+	conclude(result, judged)
+	return result, judged, nil
+}
+
+// blank is a result without subjects.
+func (b *bench) blank() *render.Result {
 	result := &render.Result{SchemaVersion: render.SchemaVersion, Tool: "hallmark/" + Version(), JudgedAt: &b.now}
 	if !b.at.IsZero() {
 		result.At = &b.at
@@ -150,22 +178,24 @@ func (b *bench) judgeAll(ctx context.Context, subjects []string) (*render.Result
 	if b.loaded != nil {
 		result.Policy = b.loaded.described()
 	}
-	var judged []*judgement
-	for _, text := range subjects {
-		v := b.judge(ctx, text)
-		if errors.Is(context.Cause(ctx), context.Canceled) {
-			return nil, nil, ctx.Err() // interrupted
-		}
-		if ctx.Err() != nil && v.err != nil { // time is over: what was judged before still counts
-			v.end(context.Cause(ctx))
-		}
-		if len(subjects) == 1 && v.Verdict == render.Failed {
-			return nil, nil, v.err // nothing was judged: the command itself is wrong
-		}
-		judged = append(judged, v)
+	return result
+}
+
+// interrupted is the error to end with where somebody does not want to wait any longer.
+func interrupted(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return ctx.Err()
 	}
-	conclude(result, judged)
-	return result, judged, nil
+	return nil
+}
+
+// judgeInTime judges a subject. When time is over, what was judged before still counts.
+func (b *bench) judgeInTime(ctx context.Context, text string) *judgement {
+	v := b.judge(ctx, text)
+	if ctx.Err() != nil && v.err != nil {
+		v.end(context.Cause(ctx))
+	}
+	return v
 }
 
 // conclude sums up. Where everything was skipped, nothing was verified.
@@ -192,7 +222,7 @@ func conclude(result *render.Result, judged []*judgement) {
 // judge verifies one subject.
 func (b *bench) judge(ctx context.Context, text string) *judgement {
 	v := &judgement{Subject: &render.Subject{Subject: text}}
-	t, err := b.app.resolve(ctx, b.session, text, b.o.evidence, true)
+	t, err := b.resolve(ctx, text)
 	if err != nil {
 		return v.end(err)
 	}
@@ -213,7 +243,7 @@ func (b *bench) judge(ctx context.Context, text string) *judgement {
 	if result != nil {
 		v.Verified = result.Verified()
 		v.Covers = covers(t.subject, v.Verified)
-		err = b.rederive(ctx, v)
+		err = b.rederiveInTurn(ctx, v)
 	}
 	v.keepCounted()
 	return v.end(err)

@@ -23,6 +23,9 @@ const (
 	formatMarkdown = "markdown"
 )
 
+// formatLines has a line for each subject, written when it is known.
+const formatLines = "jsonl"
+
 func (o *outputsFlag) add(cmd *cobra.Command, formats []string) {
 	o.formats = formats
 	cmd.Flags().StringSliceVarP(&o.list, "output", "o", []string{formatText},
@@ -36,7 +39,7 @@ func verdictFormats() []string { return append([]string{formatText}, render.Form
 func writtenFormats() []string { return []string{formatText, formatJSON, formatMarkdown} }
 
 func (o *outputsFlag) check() error {
-	onStdout := 0
+	onStdout, lines := 0, 0
 	files := map[string]bool{}
 	for _, one := range o.list {
 		format, file, named := strings.Cut(one, "=")
@@ -50,7 +53,12 @@ func (o *outputsFlag) check() error {
 		case !named:
 			onStdout++
 		}
-		files[file] = named
+		if files[file] = named; format == formatLines {
+			lines++
+		}
+	}
+	if lines > 1 {
+		return usagef("-o jsonl: the lines go to one place")
 	}
 	if onStdout > 1 {
 		return usagef("-o: one format can go to standard output, the others need a file: FORMAT=FILE")
@@ -64,6 +72,39 @@ func (o *outputsFlag) full() bool {
 		format, _, _ := strings.Cut(one, "=")
 		return format == "html" || format == "csv"
 	})
+}
+
+// onStdout is the form that goes to standard output.
+func (o *outputsFlag) onStdout() string {
+	for _, one := range o.list {
+		if !strings.Contains(one, "=") {
+			return one
+		}
+	}
+	return formatText
+}
+
+// lines reports whether a line for each subject is wanted, and in which file; "" is
+// standard output.
+func (o *outputsFlag) lines() (file string, wanted bool) {
+	for _, one := range o.list {
+		if format, file, _ := strings.Cut(one, "="); format == formatLines {
+			return file, true
+		}
+	}
+	return "", false
+}
+
+// whole are the forms that tell of all subjects at once: what goes to standard output is
+// told as it is known, and so are lines.
+func (o *outputsFlag) whole() outputsFlag {
+	out := outputsFlag{formats: o.formats}
+	for _, one := range o.list {
+		if format, _, named := strings.Cut(one, "="); format != formatLines && (named || format != formatText) {
+			out.list = append(out.list, one)
+		}
+	}
+	return out
 }
 
 // write writes a result in every form that was asked for: files first, so that a

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,10 +14,6 @@ import (
 // network or for a part that only one processor can do, the other goes on.
 const imagesAtOnce = 2
 
-// sbomGC makes the collector run a little earlier than it would by itself: most of what
-// cataloguing leaves is gone at once.
-const sbomGC = 80
-
 // cataloguer describes an image in some formats.
 type cataloguer func(context.Context, oci.Store, oci.Platform, []sbom.Format) ([]sbom.Document, error)
 
@@ -26,9 +21,9 @@ type cataloguer func(context.Context, oci.Store, oci.Platform, []sbom.Format) ([
 // once. Its end removes what was kept of them.
 func (a *App) makesSBOMs() (end func()) {
 	a.layers = &sbom.Shared{}
-	percent := debug.SetGCPercent(sbomGC)
+	collect := collectLate()
 	return func() {
-		debug.SetGCPercent(percent)
+		collect()
 		if err := a.layers.Close(); err != nil {
 			a.message("Warning: layers that were unpacked could not be removed: %v", err)
 		}

@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-project/hallmark/internal/render"
 	"github.com/hallmark-project/hallmark/policy"
 	"github.com/hallmark-project/hallmark/sign"
 	"github.com/hallmark-project/hallmark/trust"
@@ -32,6 +34,7 @@ type verifyOptions struct {
 	rederive        bool
 	pack            string
 	named           namedFlags
+	many            manyFlags
 	maxBundle       int64
 	policy          policyFlags
 	at              string
@@ -66,6 +69,10 @@ With --policy, files say who is trusted, for what and on which repositories (see
 policy --help'). --verdict then signs what was decided as a SLSA Verification Summary and
 attaches it; with --require vsa a verdict by one of the policy's verifiers is enough.
 
+With --list, the images that a file names are verified, many at once, and each is told of in
+a line when it is known. -o jsonl=FILE writes all that is known about each as a line of JSON, in
+the order of the list, and --resume goes on with such a file.
+
 With -f, the images that files name are verified, each once: Kubernetes manifests,
 Dockerfiles, compose files, or what 'helm template' and 'kustomize build' print (-f -).
 --pin then puts the verified digests behind the names, and changes nothing else.`,
@@ -76,6 +83,7 @@ Dockerfiles, compose files, or what 'helm template' and 'kustomize build' print 
   hallmark verify --github-repo octo/app --certificate-source-ref refs/heads/main ghcr.io/octo/app:v1
   hallmark verify --github-repo octo/app --source-repo https://github.com/octo/app --source-ref refs/heads/main ghcr.io/octo/app:v1
   hallmark verify --policy policy.yaml -f deploy.yaml --pin
+  hallmark verify --policy policy.yaml --list images.txt -o jsonl=verdicts.jsonl --resume
   hallmark verify --policy policy.yaml --env production -o html=report.html registry.example.com/app:v1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runVerify(cmd.Context(), args, o) },
 	}
@@ -88,11 +96,12 @@ Dockerfiles, compose files, or what 'helm template' and 'kustomize build' print 
 	f.BoolVar(&o.trustDigest, "trust-digest", false, "for sha256:…: let signatures over the file's bytes count, although from a digest nobody can tell a file from the inside of a signed envelope")
 	f.BoolVar(&o.details, "details", false, "show every check of every piece of evidence")
 	f.BoolVar(&o.rederive, "rederive", false, "catalogue the image again, and reject SBOMs that do not say what it shows (takes as long as 'hallmark sbom')")
+	o.many.add(cmd)
 	o.named.add(cmd)
 	f.StringVar(&o.pack, "pack", "", "repeat the decision that this evidence pack `file` holds ('hallmark report --pack'), without a network")
 	o.gate.add(cmd)
 	o.verdict.add(cmd)
-	o.output.add(cmd, verdictFormats())
+	o.output.add(cmd, append(verdictFormats(), formatLines))
 	return cmd
 }
 
@@ -111,15 +120,21 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 	if err := checkSize(o.maxBundle); err != nil {
 		return err
 	}
+	if err := o.many.check(&o); err != nil {
+		return err
+	}
+	_, lines := o.output.lines()
 	switch {
 	case o.pack != "" && len(subjects) > 0:
 		return usagef("--pack says what is verified: leave %s out", subjects[0])
+	case o.pack != "" && (o.many.list != "" || lines):
+		return usagef("--pack says what is verified: leave --list and -o jsonl out")
 	case o.pack != "":
 		return a.runVerifyPack(ctx, o)
-	case len(subjects) == 0 && len(o.named.files) == 0:
-		return usagef("'hallmark verify' needs a SUBJECT, -f FILE or --pack FILE\nSee 'hallmark verify --help'")
+	case len(subjects) == 0 && len(o.named.files) == 0 && o.many.list == "":
+		return usagef("'hallmark verify' needs a SUBJECT, --list FILE, -f FILE or --pack FILE\nSee 'hallmark verify --help'")
 	}
-	named, err := a.namedIn(o.named, o.platforms)
+	q, err := a.asked(subjects, &o)
 	if err != nil {
 		return err
 	}
@@ -127,21 +142,37 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 	if err != nil {
 		return err
 	}
-	result, judged, err := b.judgeAll(ctx, append(subjects, named.references()...))
-	if err != nil && len(named.images) == 1 {
-		return fmt.Errorf("%s: %w", named.images[0].places[0], err)
+	if b.told = o.many.list != "" || lines; b.told {
+		return b.runMany(ctx, q)
+	}
+	result, judged, err := b.judgeAll(ctx, q.subjects)
+	if err != nil && len(q.named.images) == 1 {
+		return fmt.Errorf("%s: %w", q.named.images[0].places[0], err)
 	}
 	if err != nil {
 		return err
 	}
-	named.tell(judged[len(subjects):])
+	q.named.tell(judged[q.from:])
+	return b.finish(ctx, q, result, judged)
+}
+
+// finish writes a result, and what is made of it.
+func (b *bench) finish(ctx context.Context, q asked, result *render.Result, judged []*judgement) error {
+	a, o := b.app, b.o
 	var worst error
 	for _, v := range judged {
 		worst = graver(worst, v.err)
 	}
-	err = a.resultsBeside(o.named).writeResult(o.output, result, judged, o.details)
+	results, output := a.resultsBeside(o.named), o.output
+	if b.told {
+		output = o.output.whole()
+		if shown := output.onStdout(); shown == formatText {
+			results = results.silent()
+		}
+	}
+	err := results.writeResult(output, result, judged, o.details)
 	if o.named.pin && err == nil {
-		err = a.pinAll(named, judged[len(subjects):], worst)
+		err = a.pinAll(q.named, judged[q.from:], worst)
 	}
 	if o.verdict.on && err == nil {
 		err = b.writeVerdicts(ctx, judged)
@@ -150,6 +181,13 @@ func (a *App) runVerify(ctx context.Context, subjects []string, o verifyOptions)
 		return shownError{worst}
 	}
 	return err // which is graver than a verdict: it could not be told or kept
+}
+
+// silent is the program with its results going nowhere.
+func (a *App) silent() *App {
+	other := *a
+	other.Out = io.Discard
+	return &other
 }
 
 func trustedKeys(ctx context.Context, uris []string) (trust.Root, error) {
@@ -222,18 +260,18 @@ func (o verifyOptions) policyOfFlags() (policy.Policy, error) {
 	return p, nil
 }
 
-// bundleSource is the evidence in files, nil if there is none.
-func (a *App) bundleSource(o verifyOptions) (verify.Source, error) {
+// bundleSource is the evidence in files, nil if there is none, and the files.
+func (a *App) bundleSource(o verifyOptions) (verify.Source, []verify.File, error) {
 	if len(o.bundles) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var list []verify.File
 	for _, file := range o.bundles {
 		bundles, err := a.bundlesIn(file, o.maxBundle)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		list = append(list, bundles...)
 	}
-	return verify.Files(list), nil
+	return verify.Files(list), list, nil
 }

@@ -63,10 +63,17 @@ func (p *proxy) reset() {
 	p.bytes.Store(0)
 }
 
-func (p *proxy) counts() (requests, bytes, depth int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return int64(len(p.spans)), p.bytes.Load(), longestChain(p.spans)
+// counts are the requests through all of the proxies, the bytes of their bodies and
+// answers, and how many requests followed one another at least.
+func counts(proxies ...*proxy) (requests, bytes, depth int64) {
+	var spans []span
+	for _, p := range proxies {
+		p.mu.Lock()
+		spans = append(spans, p.spans...)
+		p.mu.Unlock()
+		bytes += p.bytes.Load()
+	}
+	return int64(len(spans)), bytes, longestChain(spans)
 }
 
 // longestChain is the most requests that follow one another without overlapping: what

@@ -58,12 +58,12 @@ func TestProxyCounts(t *testing.T) {
 		group.Go(ask)
 	}
 	group.Wait()
-	requests, bytes, depth := p.counts()
+	requests, bytes, depth := counts(p)
 	if want := int64(9 * (3 + 6 + len(host))); requests != 9 || bytes != want || depth < 6 || depth > 8 {
 		t.Errorf("%d requests, %d bytes, depth %d; want 9, %d, 6", requests, bytes, depth, want)
 	}
 	p.reset()
-	if requests, bytes, depth := p.counts(); requests+bytes+depth != 0 {
+	if requests, bytes, depth := counts(p); requests+bytes+depth != 0 {
 		t.Error("reset leaves something")
 	}
 }

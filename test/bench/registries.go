@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	"github.com/hallmark-project/hallmark/internal/peer"
@@ -26,54 +25,58 @@ type registry struct {
 	index     string            // digest of the test image
 	platforms map[string]string // digest by architecture
 	made      int               // repositories so far
+	prepared  map[string]string // references that operations share
 }
 
-// startDistribution starts the distribution project's registry: no referrers API.
-func startDistribution(b *bench) (*registry, error) {
-	host, stop, err := peer.Distribution(filepath.Join(b.peers, "registry"), b.dir)
+func newRegistry(name string) *registry { return &registry{name: name, prepared: map[string]string{}} }
+
+// start starts it with a proxy before it, and pushes the test image.
+func (r *registry) start(b *bench) error {
+	var backend string
+	var stop func()
+	var err error
+	if r.name == "distribution" { // the distribution project's: no referrers API
+		backend, stop, err = peer.Distribution(filepath.Join(b.peers, "registry"), b.dir)
+	} else { // one in this process, with the referrers API
+		backend, stop, err = peer.Memory()
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.stops = append(b.stops, stop)
-	return b.behindProxy("distribution", host)
-}
-
-// startMemory starts a registry with the referrers API in this process.
-func startMemory(b *bench) (*registry, error) {
-	host, stop, err := peer.Memory()
-	if err != nil {
-		return nil, err
+	if err := r.behindProxy(b, backend); err != nil {
+		return err
 	}
-	b.stops = append(b.stops, stop)
-	return b.behindProxy("ocimem", host)
+	return r.push(b)
 }
 
-func (b *bench) behindProxy(name, backend string) (*registry, error) {
+func (r *registry) behindProxy(b *bench, backend string) error {
 	p, host, stop, err := startProxy(backend)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.stops = append(b.stops, stop)
-	return &registry{name: name, backend: backend, host: host, proxy: p}, nil
+	r.backend, r.host, r.proxy = backend, host, p
+	return nil
 }
 
 // push pushes the test image into the original repository.
 func (r *registry) push(b *bench) error {
-	skopeo, err := exec.LookPath("skopeo")
+	source, err := b.layout()
 	if err != nil {
 		return err
 	}
-	source, err := filepath.Abs(b.layout())
-	if err != nil {
-		return err
-	}
-	err = b.execute(skopeo, "copy", "--quiet", "--all", "--preserve-digests", "--dest-tls-verify=false", "--digestfile", "digest",
-		"oci:"+source+":app", "docker://"+r.backend+"/"+original+":v1")
+	err = b.execute(b.skopeo, "copy", "--quiet", "--all", "--preserve-digests", "--dest-tls-verify=false", "--digestfile", "digest",
+		"oci:"+source+":"+imageTag, "docker://"+r.backend+"/"+original+":v1")
 	if err != nil {
 		return err
 	}
 	digest, err := os.ReadFile(filepath.Join(b.dir, "digest"))
+	if err != nil {
+		return err
+	}
 	r.index, r.platforms = string(bytes.TrimSpace(digest)), map[string]string{}
+	_, err = r.fresh() // which finds out about the platforms
 	return err
 }
 

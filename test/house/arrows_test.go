@@ -36,8 +36,9 @@ var mayImport = map[string][]string{
 	"attest":              {"bundle", "oci", "trust", "policy"},
 	"sign":                {"bundle", "oci", "trust", "policy", "internal/retry"},
 	"verify":              {"bundle", "oci", "trust", "policy", "inventory"},
-	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "provenance", "transfer", "prune", "internal/render", "internal/settings"},
+	"internal/cli":        {"bundle", "oci", "trust", "policy", "sbom", "attest", "sign", "verify", "oidc", "inventory", "pack", "workload", "provenance", "transfer", "prune", "internal/cache", "internal/render", "internal/settings"},
 	"internal/render":     {"verify"},
+	"internal/cache":      {}, // what is kept between runs
 	"internal/retry":      {}, // which failed requests are repeated, and when
 	"internal/settings":   {}, // the form of a configuration file
 	"internal/man":        {"internal/cli"},
@@ -49,11 +50,12 @@ var mayImport = map[string][]string{
 	"internal/layoutpack": {},                      // programs into images of a layout
 	"internal/recipe":     {},                      // plays the runners of examples/
 
-	"internal/peer":             {},             // real registries, for benches and chaos
-	"internal/testkit/sigstore": {},             // knows nothing of what it is the counterpart of
-	"test/house":                {"provenance"}, // whose variables a document lists
-	"test/bench":                {"internal/peer"},
-	"test/bench/sizes":          {"internal/peer"}, // memory of things that are large or many
+	"internal/peer":             {},                                                                        // real registries, for benches and chaos
+	"internal/testkit/sigstore": {},                                                                        // knows nothing of what it is the counterpart of
+	"test/house":                {"provenance"},                                                            // whose variables a document lists
+	"test/bench":                {"internal/peer", "test/bench/layout", "attest", "bundle", "oci", "sign"}, // signs a thousand images itself
+	"test/bench/sizes":          {"internal/peer", "test/bench/layout"},                                    // memory of things that are large or many
+	"test/bench/layout":         {},                                                                        // layouts of any size
 	"test/mutants":              {},
 	"test/chaos":                {"internal/peer"}, // runs the program against registries that fail
 
