@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/anchore/syft/syft"
 	"github.com/anchore/syft/syft/sbom"
@@ -30,6 +32,9 @@ func catalog(ctx context.Context, c *content, j *job, toolVersion string) (*sbom
 	}
 	if c.local {
 		forgetPlace(found)
+	}
+	if err := machineTrouble(found); err != nil {
+		return nil, err
 	}
 	sortMetadata(found)
 	cleanUnknowns(found, j.temp)
@@ -63,6 +68,25 @@ type described struct {
 }
 
 func (d described) Describe() source.Description { return d.description }
+
+// machineTroubles are what this machine says when it cannot do what cataloguers want of it. Package managers' files that
+// could not be unpacked are no part of what a document may leave out.
+var machineTroubles = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}
+
+// machineTrouble finds out whether cataloguers could not look into something for want of room, which is no property of
+// the image.
+func machineTrouble(s *sbom.SBOM) error {
+	for at, remarks := range s.Artifacts.Unknowns {
+		for _, remark := range remarks {
+			for _, trouble := range machineTroubles {
+				if strings.Contains(remark, trouble.Error()) {
+					return fmt.Errorf("%w: %s could not be looked into: %s: make room in %s, or set TMPDIR", ErrCatalog, at.RealPath, trouble, os.TempDir())
+				}
+			}
+		}
+	}
+	return nil
+}
 
 // cleanUnknowns takes the names of temporary files out of the remarks about files that a cataloguer did not
 // understand, and puts them in order.

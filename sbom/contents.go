@@ -2,6 +2,7 @@ package sbom
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -66,6 +67,7 @@ func (c *contents) close() error {
 
 // contentWriter stores the files of one layer.
 type contentWriter struct {
+	ctx    context.Context
 	to     *contents
 	arena  []byte // free memory for small files
 	spill  *os.File
@@ -104,6 +106,9 @@ func (w *contentWriter) open() (err error) {
 // append reads so many bytes straight into the buffer.
 func (w *contentWriter) append(r io.Reader, left int64) error {
 	for left > 0 {
+		if err := context.Cause(w.ctx); err != nil { // a hole is large and costs nothing to read
+			return err
+		}
 		if len(w.buffer) == cap(w.buffer) {
 			if err := w.flush(); err != nil {
 				return err

@@ -2,7 +2,6 @@ package sbom
 
 import (
 	"archive/tar"
-	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -15,6 +14,7 @@ import (
 type node struct {
 	kids  map[string]*node
 	entry *fileEntry // nil: a folder that only the paths below it imply
+	by    *layer     // the last one with a path that leads through it
 }
 
 // fileEntry is what a layer says about a path.
@@ -22,7 +22,10 @@ type fileEntry struct {
 	file.Metadata
 	content extent
 	layer   *layer
+	of      *fileEntry // what it was made of when it was put in its place; nil: itself
 }
+
+func (e *fileEntry) is(t file.Type) bool { return e != nil && e.Type == t }
 
 func (n *node) isFolder() bool { return n.entry == nil || n.entry.Type == file.TypeDirectory }
 
@@ -47,68 +50,79 @@ func split(p string) []string {
 	return strings.Split(p[1:], "/")
 }
 
-// add puts a layer's next entry in its place. Of two entries for one path the later one counts, and what is no folder
-// has nothing below it that came before: so do runtimes that unpack the archive.
-func (n *node) add(e *fileEntry) error {
-	at := n
-	for _, name := range split(e.Path) {
-		at = at.kid(name)
-	}
-	if at == n && e.Type != file.TypeDirectory {
-		return fmt.Errorf("%w: its root is no folder", ErrMalformed)
-	}
-	if at.isFolder() && e.Type != file.TypeDirectory {
-		at.kids = nil
-	}
-	at.entry = e
-	return nil
-}
+const (
+	// maxLinks is how many links are followed on the way to one path, as Linux counts them.
+	maxLinks = 40
+	// maxLinkDepth is how many components the target of a link may have that is followed.
+	maxLinkDepth = 256
+)
 
-// maxLinks is how many links are followed on the way to one path, as Linux counts them.
-const maxLinks = 40
-
-// find looks up an entry of a layer by path. Links on the way to it are followed within the layer, the last one is not.
-func (n *node) find(p string) *fileEntry {
+// follow walks down a path within the tree and follows every symbolic link on the way, the last one as well; none leads
+// out of it. What is not there is asked of missing, which may make it, or return nil to end the walk. It returns the node
+// and its path without links; nil where a walk ends or never would.
+func (n *node) follow(p string, missing func(at *node, name string) *node) (*node, string) {
 	rest, at, where := split(p), n, "/"
 	for links := 0; len(rest) > 0; {
-		next := at.kids[rest[0]]
+		name := rest[0]
+		next := at.kids[name]
 		if next == nil {
-			return nil
+			if next = missing(at, name); next == nil {
+				return nil, ""
+			}
 		}
-		where, rest = path.Join(where, rest[0]), rest[1:]
-		if len(rest) > 0 && next.kids[rest[0]] == nil && next.entry != nil && next.entry.Type == file.TypeSymLink {
-			if links++; links > maxLinks {
-				return nil
-			}
-			target := next.entry.LinkDestination
-			if !path.IsAbs(target) {
-				target = path.Join(path.Dir(where), target)
-			}
-			rest = append(split(path.Clean(target)), rest...)
-			at, where = n, "/"
+		rest = rest[1:]
+		if !next.entry.is(file.TypeSymLink) {
+			at, where = next, path.Join(where, name)
 			continue
 		}
-		at = next
+		target := next.entry.LinkDestination
+		if links++; links > maxLinks || strings.Count(target, "/") > maxLinkDepth {
+			return nil, ""
+		}
+		if !path.IsAbs(target) {
+			target = path.Join(where, target)
+		}
+		rest = append(split(path.Clean("/"+target)), rest...)
+		at, where = n, "/"
 	}
-	return at.entry
+	return at, where
 }
 
-// describe makes an entry of a tar header. head is the beginning of the content.
+// find looks up an entry by path. Links on the way to it are followed, the last one is not.
+func (n *node) find(p string) *fileEntry {
+	if p == "/" {
+		return n.entry
+	}
+	folder, _ := n.follow(path.Dir(p), func(*node, string) *node { return nil })
+	if folder == nil || folder.kids[path.Base(p)] == nil {
+		return nil
+	}
+	return folder.kids[path.Base(p)].entry
+}
+
+// describe makes an entry of a tar header. What it is, its type says, as it does to runtimes; mode bits that speak of
+// another one are ignored.
 func describe(h *tar.Header, l *layer, mimeType string) *fileEntry {
-	info := h.FileInfo()
+	info, kind := h.FileInfo(), file.TypeFromTarType(h.Typeflag)
 	return &fileEntry{layer: l, Metadata: file.Metadata{
-		FileInfo:        fileInfo{info.Name(), info.Size(), info.Mode(), info.ModTime()},
+		FileInfo:        fileInfo{info.Name(), info.Size(), info.Mode()&^fs.ModeType | typeBits[kind], info.ModTime()},
 		Path:            path.Clean("/" + h.Name),
 		LinkDestination: h.Linkname,
 		UserID:          h.Uid,
 		GroupID:         h.Gid,
-		Type:            file.TypeFromTarType(h.Typeflag),
+		Type:            kind,
 		MIMEType:        mimeType,
 	}}
 }
 
-// adopt makes a hard link the second name of a file that came before it in the same layer: the content, size and type
-// are that file's, the rest is what its own header says. A name that leads nowhere stays a link.
+// typeBits are the bits of a mode that go with a type.
+var typeBits = map[file.Type]fs.FileMode{
+	file.TypeDirectory: fs.ModeDir, file.TypeSymLink: fs.ModeSymlink, file.TypeFIFO: fs.ModeNamedPipe,
+	file.TypeBlockDevice: fs.ModeDevice, file.TypeCharacterDevice: fs.ModeDevice | fs.ModeCharDevice,
+}
+
+// adopt makes a hard link the second name of a file that is there: the content, size and type are that file's, the rest
+// is what its own header says. A name that leads nowhere stays a link.
 func (e *fileEntry) adopt(root *node) {
 	target := root.find(path.Clean("/" + e.LinkDestination))
 	if e.LinkDestination == "" || target == nil || target.Type == file.TypeDirectory || target.Type == file.TypeHardLink {

@@ -39,7 +39,7 @@ func (r *imageResolver) location(path string, ref file.Reference) syftfile.Locat
 // isFolder tells of a search's result that it is no file: the root, or an entry that is a folder.
 func (r *imageResolver) isFolder(found *file.Resolution) bool {
 	e := r.entries[found.ID()]
-	return found.RealPath == "/" || e != nil && e.IsDir()
+	return found.RealPath == "/" || e.is(file.TypeDirectory)
 }
 
 func (r *imageResolver) HasPath(path string) bool { return r.tree.HasPath(file.Path(path)) }

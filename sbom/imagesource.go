@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -76,7 +77,7 @@ func indexTree(root *node, layers []*layer) (*indexed, error) {
 	}
 	for _, l := range layers {
 		if l.twin == nil {
-			i.addHidden(l.tree)
+			i.addHidden(l.files)
 		}
 	}
 	i.seen = nil
@@ -90,7 +91,7 @@ func (i *indexed) add(n *node, at string) error {
 		if err != nil {
 			return fmt.Errorf("%w: %q: %w", ErrMalformed, at, err)
 		}
-		i.entries[ref.ID()], i.seen[n.entry] = n.entry, true
+		i.entries[ref.ID()], i.seen[cmp.Or(n.entry.of, n.entry)] = n.entry, true
 	case len(n.kids) == 0 && at != "/":
 		if err := imply(i.tree, at); err != nil {
 			return err
@@ -104,12 +105,11 @@ func (i *indexed) add(n *node, at string) error {
 	return nil
 }
 
-func (i *indexed) addHidden(n *node) {
-	if n.entry != nil && !i.seen[n.entry] {
-		i.index.Add(*file.NewFileReference(file.Path(n.entry.Path)), n.entry.Metadata)
-	}
-	for _, kid := range n.kids {
-		i.addHidden(kid)
+func (i *indexed) addHidden(files []*fileEntry) {
+	for _, e := range files {
+		if !i.seen[e] {
+			i.index.Add(*file.NewFileReference(file.Path(e.Path)), e.Metadata)
+		}
 	}
 }
 

@@ -23,9 +23,13 @@ type layer struct {
 	reading   *reading
 	twin      *layer // an earlier layer with the same digest, whose files are this one's too
 
-	tree    *node // its files
-	content int64 // their bytes
+	files   []*fileEntry // in the order of the archive
+	content int64        // bytes of its files
+	cost    layerCost
 }
+
+// layerCost is what a layer takes of an image's limits.
+type layerCost struct{ bytes, entries, names int64 }
 
 // fail names the layer in an error and stops the others.
 func (l *layer) fail(err error) error {
@@ -70,6 +74,9 @@ func newLayerStream(l *layer) (*layerStream, error) {
 
 func (s *layerStream) Read(p []byte) (int, error) {
 	if s.err != nil {
+		return 0, s.err
+	}
+	if s.err = context.Cause(s.layer.reading.ctx); s.err != nil { // a few bytes of a blob can unpack to very many
 		return 0, s.err
 	}
 	n, err := s.plain.Read(p)

@@ -14,7 +14,7 @@ import (
 // sniffed is how much of a file its MIME type is told from, as the library that does so has it.
 const sniffed = 4096
 
-// read makes the layer's tree of files out of its archive, in one pass. Panics over its content become errors.
+// read takes the layer's files out of its archive, in one pass. Panics over its content become errors.
 func (l *layer) read(c *contents) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -26,7 +26,7 @@ func (l *layer) read(c *contents) (err error) {
 		return l.fail(err)
 	}
 	defer func() { _ = stream.Close() }() // the reading is over, well or not
-	r := &layerReader{layer: l, count: l.reading.counter(l.index), store: &contentWriter{to: c}, tree: &node{}}
+	r := &layerReader{layer: l, stream: stream, count: l.reading.counter(l.index), store: &contentWriter{ctx: l.reading.ctx, to: c}}
 	err = r.archive(bufio.NewReaderSize(stream, 128<<10))
 	if err == nil {
 		err = r.store.flush()
@@ -34,17 +34,20 @@ func (l *layer) read(c *contents) (err error) {
 	if err != nil {
 		return stream.fail(err)
 	}
-	l.tree, l.content = r.tree, r.content
+	l.files, l.content = r.files, r.content
+	l.cost = l.reading.costOf(l.index, stream.length+r.holes)
 	return nil
 }
 
 // layerReader reads one layer's archive.
 type layerReader struct {
 	layer   *layer
+	stream  *layerStream
 	count   *entryCounter
 	store   *contentWriter
-	tree    *node
+	files   []*fileEntry
 	content int64 // bytes of files so far
+	holes   int64 // those of them that the archive does not have
 	head    [sniffed]byte
 }
 
@@ -70,9 +73,7 @@ func (r *layerReader) entry(h *tar.Header, body io.Reader) error {
 	if err := r.count.entry(h); err != nil {
 		return err
 	}
-	// a sparse file can be larger than the archive that it is in
-	r.content += max(h.Size, 0)
-	if err := exceeds("LayerBytes", r.content, r.layer.reading.job.limits.LayerBytes); err != nil {
+	if err := r.account(max(h.Size, 0)); err != nil {
 		return err
 	}
 	head, err := r.sniff(h, body)
@@ -85,10 +86,31 @@ func (r *layerReader) entry(h *tar.Header, body io.Reader) error {
 			return contentError(err)
 		}
 	}
-	if e.Type == file.TypeHardLink {
-		e.adopt(r.tree)
+	r.files = append(r.files, e)
+	return r.accountHoles()
+}
+
+// account takes a file's bytes into account. Sparse files can be larger than the archive that they are in.
+func (r *layerReader) account(size int64) error {
+	l := r.layer.reading.job.limits
+	if err := exceeds("LayerBytes", size, l.LayerBytes); err != nil { // of one, so that the sum cannot overflow
+		return err
 	}
-	return r.tree.add(e)
+	r.content += size
+	if err := exceeds("LayerBytes", r.content, l.LayerBytes); err != nil {
+		return err
+	}
+	return exceeds("TotalBytes", r.content, l.TotalBytes)
+}
+
+// accountHoles takes into account what files have and the archive, which was read so far, has not.
+func (r *layerReader) accountHoles() error {
+	more := r.content - r.stream.length - r.holes
+	if more <= 0 {
+		return nil
+	}
+	r.holes += more
+	return r.layer.reading.addBytes(more, r.content)
 }
 
 // sniff reads the beginning of a file.

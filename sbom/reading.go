@@ -20,11 +20,12 @@ type reading struct {
 	ctx  context.Context
 	stop context.CancelCauseFunc // ends the reading of all layers; the first cause counts
 
-	mu      sync.Mutex
-	bytes   int64   // uncompressed, all layers
-	names   int64   // bytes of names, all layers
-	entries []int64 // by layer
-	total   int64   // of entries
+	mu         sync.Mutex
+	bytes      int64   // uncompressed, all layers
+	names      int64   // bytes of names, all layers
+	entries    []int64 // by layer
+	layerNames []int64 // bytes of names, by layer
+	total      int64   // of entries
 }
 
 // readImage fetches, unpacks and checks an image's layers and lays them over each other.
@@ -38,7 +39,7 @@ func readImage(ctx context.Context, img *image, j *job) (*content, error) {
 	}
 	readCtx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &reading{job: j, ctx: readCtx, stop: stop, entries: make([]int64, len(img.layers))}
+	r := &reading{job: j, ctx: readCtx, stop: stop, entries: make([]int64, len(img.layers)), layerNames: make([]int64, len(img.layers))}
 	j.progress.layers = len(img.layers)
 
 	files := &contents{folder: folder}
@@ -93,19 +94,18 @@ func (r *reading) adopt(layers []*layer) {
 	}
 }
 
-// squash lays the layers over each other. A repeated one costs as much time as any other.
+// squash lays the layers over each other. A repeated one costs as much as any other.
 func (r *reading) squash(layers []*layer) (*node, error) {
 	base := &node{}
 	for _, l := range layers {
-		if err := context.Cause(r.ctx); err != nil {
-			return nil, err
-		}
 		if l.twin != nil {
 			if err := r.repeat(l); err != nil {
 				return nil, l.fail(err)
 			}
 		}
-		base.overlay(l.tree)
+		if err := base.apply(r.ctx, l.files); err != nil {
+			return nil, err
+		}
 	}
 	return base, nil
 }
@@ -116,14 +116,14 @@ func (r *reading) repeat(l *layer) error {
 		return fmt.Errorf("%w: its content is %s, as layer %d has shown; the configuration's diff_id says %s",
 			ErrMismatch, l.twin.diffID, l.twin.index, l.diffID)
 	}
-	return r.take(l, l.twin, r.entriesOf(l.twin.index))
+	return r.take(l, l.twin)
 }
 
-// entriesOf is how many entries a layer has shown.
-func (r *reading) entriesOf(layer int) int64 {
+// costOf is what a layer of so many bytes has taken of the limits.
+func (r *reading) costOf(layer int, bytes int64) layerCost {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.entries[layer]
+	return layerCost{bytes, r.entries[layer], r.layerNames[layer]}
 }
 
 func (r *reading) meter(l *layer) *meter {
@@ -153,6 +153,7 @@ func (r *reading) addEntries(layer int, entries, nameBytes int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.names += nameBytes
+	r.layerNames[layer] += nameBytes
 	r.entries[layer] += entries
 	r.total += entries
 	l := r.job.limits

@@ -2,13 +2,16 @@ package sbom
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Images that share layers read them once between them, and say what they say alone.
@@ -98,4 +101,85 @@ func TestSharedTrouble(t *testing.T) {
 	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) > 0 {
 		t.Errorf("left behind %v", left)
 	}
+}
+
+// What a layer costs does not depend on who reads it.
+func TestSharedCosts(t *testing.T) {
+	raw := sparseTar("30000000")
+	img := ociImage(t, blob{ocispec.MediaTypeImageLayer, raw, digest.FromBytes(raw)})
+	for _, limit := range []Limits{{TotalBytes: 1 << 20}, {NameBytes: 5}, {LayerEntries: 1, TotalBytes: 40 << 20}} {
+		o := oneFormat
+		o.Shared, o.Limits = &Shared{}, limit
+		t.Setenv("TMPDIR", t.TempDir())
+		_, first := Generate(t.Context(), img.source(), o)
+		generous := o
+		generous.Limits = Limits{}
+		if _, err := Generate(t.Context(), img.source(), generous); err != nil {
+			t.Error(err)
+		}
+		_, second := Generate(t.Context(), img.source(), o)
+		if errors.Is(first, ErrLimit) != errors.Is(second, ErrLimit) {
+			t.Errorf("%+v: first %v, then %v", limit, first, second)
+		}
+		check(t, o.Shared.Close())
+	}
+}
+
+// The files of all layers together stay below TotalBytes, also those that are mostly holes.
+func TestSparseLayersTogether(t *testing.T) {
+	var blobs []blob
+	for i := range 8 {
+		raw := append(sparseTar("30000000"), make([]byte, 512*(i+1))...)
+		blobs = append(blobs, blob{ocispec.MediaTypeImageLayer, raw, digest.FromBytes(raw)})
+	}
+	o := oneFormat
+	o.Limits = Limits{LayerBytes: 32 << 20, TotalBytes: 32 << 20}
+	if _, err := generateIn(t, t.Context(), ociImage(t, blobs...).source(), o); !errors.Is(err, ErrLimit) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Somebody who does not want to wait for a hole of gigabytes does not have to, and nothing stays behind.
+func TestCancelledInAHole(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	raw := sparseTar("15000000000")
+	img := ociImage(t, blob{ocispec.MediaTypeImageLayer, raw, digest.FromBytes(raw)})
+	o := oneFormat
+	o.Shared = &Shared{}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, err := Generate(ctx, img.source(), o); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	check(t, o.Shared.Close())
+	if left, _ := os.ReadDir(temp); len(left) > 0 {
+		t.Errorf("left behind %v", left)
+	}
+	again := o // after Close, layers are simply not shared
+	again.Limits.LayerBytes = 1 << 20
+	if _, err := Generate(t.Context(), img.source(), again); !errors.Is(err, ErrLimit) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// What is kept for other images has bounds.
+func TestSharedIsBounded(t *testing.T) {
+	img := ociImage(t, gzLayer(t, nodeFiles()...))
+	s := &Shared{held: layerCost{entries: sharedEntries + 1}}
+	o := oneFormat
+	o.Shared = s
+	for range 2 {
+		if _, err := Generate(t.Context(), img.source(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := img.store.fetches[img.layers[0].Digest]; n != 2 || len(s.layers) != 0 {
+		t.Errorf("fetched %d times, %d layers are kept", n, len(s.layers))
+	}
+	check(t, s.Close())
 }

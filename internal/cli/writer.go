@@ -72,6 +72,9 @@ const signedAtOnce = 8
 // identity and a certificate. Opening a key takes as long as a round trip: it is meant to.
 // What is wrong with the signer is said first.
 func (a *App) toSign(ctx context.Context, f signerFlags, text string, e evidenceFlags) (*author, *target, error) {
+	if _, err := oci.ParseReference(text); err != nil { // before a password is asked for
+		return nil, nil, err
+	}
 	s, err := a.session()
 	if err != nil {
 		return nil, nil, err
@@ -83,6 +86,11 @@ func (a *App) toSign(ctx context.Context, f signerFlags, text string, e evidence
 	resolved := make(chan struct{})
 	go func() {
 		defer close(resolved)
+		defer func() {
+			if p := recover(); p != nil {
+				unresolved = fmt.Errorf("internal error: %v", p)
+			}
+		}()
 		t, unresolved = a.resolve(asked, s, text, e, true)
 	}()
 	who, open, err := a.author(ctx, f)
