@@ -80,7 +80,7 @@ func machineTrouble(s *sbom.SBOM) error {
 		for _, remark := range remarks {
 			for _, trouble := range machineTroubles {
 				if strings.Contains(remark, trouble.Error()) {
-					return fmt.Errorf("%w: %s could not be looked into: %s: make room in %s, or set TMPDIR", ErrCatalog, at.RealPath, trouble, os.TempDir())
+					return fmt.Errorf("%w: %s could not be looked into: %w: make room in %s, or set TMPDIR", ErrCatalog, at.RealPath, trouble, os.TempDir())
 				}
 			}
 		}
