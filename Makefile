@@ -19,7 +19,7 @@ FUZZERS := ./bundle:FuzzParse ./bundle:FuzzStatement ./bundle:FuzzMembers ./bund
 	./oci:FuzzParseReference ./oci:FuzzParseManifest ./oci:FuzzParseListDocument ./oci:FuzzNextLink \
 	./trust:FuzzParseKey ./trust:FuzzVerifyInclusion ./trust:FuzzParseInstances ./sign:FuzzParsePrivateKey ./oidc:FuzzParse \
 	./policy:FuzzParse ./pack:FuzzRead ./internal/render:FuzzVisible \
-	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions ./workload:FuzzFind ./provenance:FuzzParseMetadata ./internal/settings:FuzzParse ./internal/cache:FuzzParseHeader ./internal/render:FuzzLineHead
+	./inventory:FuzzParse ./inventory:FuzzLicence ./inventory:FuzzParsePattern ./inventory:FuzzParsePURL ./inventory:FuzzCompareVersions ./workload:FuzzFind ./provenance:FuzzParseMetadata ./internal/settings:FuzzParse ./internal/cache:FuzzParseHeader ./internal/render:FuzzLineHead ./internal/cli:FuzzCheckRecalled
 
 .DEFAULT_GOAL := help
 

@@ -87,21 +87,45 @@ func TestEmbeddedLies(t *testing.T) {
 	}
 }
 
-// A registry that does not take a blob in one request gets it in two, and is not asked again.
+// A registry that does not take a blob in one request gets it in the usual way, whatever it answers, and is not asked again.
 func TestSinglePost(t *testing.T) {
 	posts := func(r *http.Request) bool { return r.Method == http.MethodPost && testkit.Uploads(r) }
 	holding := func(r *http.Request) bool { return posts(r) && r.URL.Query().Get("digest") != "" }
+	fail := func(status int) testkit.Option {
+		return testkit.FailCode(holding, status, "", nil, testkit.Always)
+	}
+	elsewhere := func(status int, to string) testkit.Option {
+		return testkit.FailCode(holding, status, "", http.Header{"Location": {to}}, testkit.Always)
+	}
 	for name, test := range map[string]struct {
 		option testkit.Option
 		posts  int // for three small blobs and the empty one, one after the other
 	}{
-		"taken":        {testkit.Delay(0), 4},
-		"passed over":  {testkit.NoMonolithicPOST(), 4},
-		"not allowed":  {testkit.FailCode(holding, http.StatusMethodNotAllowed, "UNSUPPORTED", nil, testkit.Always), 5},
-		"bad request":  {testkit.FailCode(holding, http.StatusBadRequest, "DIGEST_INVALID", nil, testkit.Always), 5},
-		"no body here": {testkit.FailCode(holding, http.StatusRequestEntityTooLarge, "", nil, testkit.Always), 5},
+		"taken":               {testkit.Delay(0), 4},
+		"passed over":         {testkit.NoMonolithicPOST(), 4},
+		"not allowed":         {testkit.FailCode(holding, http.StatusMethodNotAllowed, "UNSUPPORTED", nil, testkit.Always), 5},
+		"bad request":         {testkit.FailCode(holding, http.StatusBadRequest, "DIGEST_INVALID", nil, testkit.Always), 5},
+		"no body here":        {fail(http.StatusRequestEntityTooLarge), 5},
+		"forbidden":           {fail(http.StatusForbidden), 5},
+		"failed":              {fail(http.StatusInternalServerError), 5},
+		"not implemented":     {fail(http.StatusNotImplemented), 5},
+		"bad gateway":         {fail(http.StatusBadGateway), 5},
+		"overloaded":          {fail(http.StatusServiceUnavailable), 5},
+		"no answer":           {hangingUp(holding), 5},
+		"no location":         {fail(http.StatusAccepted), 5},
+		"just fine":           {fail(http.StatusOK), 5},
+		"no content":          {fail(http.StatusNoContent), 5},
+		"elsewhere, unsaid":   {fail(http.StatusTemporaryRedirect), 5},
+		"elsewhere":           {elsewhere(http.StatusTemporaryRedirect, "http://127.0.0.1:1/"), 5},
+		"elsewhere for good":  {elsewhere(http.StatusPermanentRedirect, "http://127.0.0.1:1/"), 5},
+		"found elsewhere":     {elsewhere(http.StatusFound, "http://127.0.0.1:1/"), 5},
+		"in circles":          {elsewhere(http.StatusTemporaryRedirect, "/v2/team/app/blobs/uploads/?digest=x"), 5 + maxRedirects},
+		"another digest":      {testkit.RewriteHeader(holding, otherDigest, testkit.Always), 5},
+		"too many requests":   {testkit.FailCode(holding, http.StatusTooManyRequests, "", http.Header{"Retry-After": {"0"}}, 1), 5},
+		"forgetful, but once": {testkit.FailCode(holding, http.StatusServiceUnavailable, "", nil, 1), 5},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := testkit.Registry(t, test.option)
 			store, _ := pinned(t, newClient(t), s)
 			s.Reset()
@@ -124,5 +148,33 @@ func TestSinglePost(t *testing.T) {
 				t.Errorf("%d POSTs, want %d", n, test.posts)
 			}
 		})
+	}
+}
+
+// otherDigest is the answer of a registry that took in something else.
+func otherDigest(h http.Header) {
+	h.Set("Docker-Content-Digest", digest.FromString("something else").String())
+}
+
+// hangingUp closes the connection in place of an answer.
+func hangingUp(match testkit.Matcher) testkit.Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if match(r) {
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// Where the registry wants other credentials, another form of the upload does not help.
+func TestSinglePostUnauthorized(t *testing.T) {
+	uploads := func(r *http.Request) bool { return r.Method == http.MethodPost && testkit.Uploads(r) }
+	s := testkit.Registry(t, testkit.Fail(uploads, http.StatusUnauthorized, nil, testkit.Always))
+	store, _ := open(t, newClient(t), s.Host+"/team/app:v1")
+	err := store.(*repository).pushBlob(t.Context(), BytesBlob("text/plain", []byte("a")), "")
+	if !refused(err) || s.CountOf(uploads) != 1 {
+		t.Errorf("%d POSTs, %v", s.CountOf(uploads), err)
 	}
 }

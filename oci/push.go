@@ -71,7 +71,7 @@ func (r *repository) pushBlobOnce(ctx context.Context, b Blob, from string, send
 		location, done, err := r.sendAtOnce(ctx, b)
 		switch {
 		case err != nil:
-			return uploadLost(err), err
+			return false, err
 		case done:
 			return false, nil
 		case location != "":
@@ -124,7 +124,7 @@ func refused(err error) bool {
 }
 
 func (r *repository) sendWhole(ctx context.Context, location string, b Blob) (again bool, err error) {
-	q := request{method: http.MethodPut, url: finishing(location, b.Descriptor.Digest), body: &b, kind: "application/octet-stream", push: true}
+	q := request{method: http.MethodPut, url: finishing(location, b.Descriptor.Digest), body: &b, kind: blobType, push: true}
 	resp, err := r.want(ctx, q, http.StatusCreated, http.StatusNoContent)
 	if err != nil {
 		return uploadLost(err), err

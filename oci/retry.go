@@ -83,7 +83,7 @@ func (t *persistent) RoundTrip(req *http.Request) (*http.Response, error) {
 	for tries := 1; ; tries++ {
 		resp, err := t.once(limit, req)
 		wait, again := t.policy.next(tries, resp, err)
-		if !again || req.Method == http.MethodPatch || req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		if !again || isSentOnce(req, resp) || req.Method == http.MethodPatch || req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 			return resp, err
 		}
 		if deadline, ok := req.Context().Deadline(); ok && time.Now().Add(wait).After(deadline) {

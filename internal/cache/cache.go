@@ -22,6 +22,8 @@ type Store struct {
 	dir  string // absolute
 	max  int64
 	now  func() time.Time
+	// safeTops are the folders in it that were found safe.
+	safeTops sync.Map
 
 	note  func(error)
 	noted sync.Once
@@ -107,27 +109,6 @@ func (s *Store) failed(err error) {
 	if s.note != nil {
 		s.noted.Do(func() { s.note(err) })
 	}
-}
-
-// open opens a file of the cache; nil where there is none that can be trusted.
-func (s *Store) open(name string) (*os.File, fs.FileInfo) {
-	f, err := s.root.OpenFile(name, os.O_RDONLY|nonblock, 0) // a pipe does not hold anybody up
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var info fs.FileInfo
-	if err == nil {
-		info, err = f.Stat()
-	}
-	link, lerr := s.root.Lstat(name)
-	if err != nil || lerr != nil || !link.Mode().IsRegular() || !info.Mode().IsRegular() || !mine(info) || !closed(info) {
-		if f != nil {
-			f.Close()
-		}
-		s.drop(name)
-		return nil, nil
-	}
-	return f, info
 }
 
 // drop removes what is not what it should be.

@@ -29,15 +29,9 @@ func (s *Store) create(name string) (*draft, error) {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	d := &draft{store: s, name: name, temp: path.Join(drafts, hex.EncodeToString(random[:]))}
-	open := func() (err error) {
+	err := s.makeFolder(drafts)
+	if err == nil {
 		d.file, err = s.root.OpenFile(d.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		return err
-	}
-	err := open()
-	if os.IsNotExist(err) {
-		if err = s.root.MkdirAll(drafts, 0o700); err == nil {
-			err = open()
-		}
 	}
 	return d, err
 }
@@ -71,11 +65,8 @@ func (d *draft) discard() {
 }
 
 func (s *Store) rename(from, to string) error {
-	err := s.root.Rename(from, to)
-	if os.IsNotExist(err) {
-		if err = s.root.MkdirAll(path.Dir(to), 0o700); err == nil {
-			err = s.root.Rename(from, to)
-		}
+	if err := s.makeFolder(path.Dir(to)); err != nil {
+		return err
 	}
-	return err
+	return s.root.Rename(from, to)
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path"
 	"time"
 	"unicode/utf8"
 
@@ -70,6 +71,13 @@ func (s *Store) Get(kind, key string, limit int64) ([]byte, bool) {
 	}
 	s.touch(name, info)
 	return answer, true
+}
+
+// Drop removes the answer that was stored under a key.
+func (s *Store) Drop(kind, key string) {
+	if name := entryName(kind, key); s != nil && s.safe(path.Dir(name)) == nil {
+		s.drop(name)
+	}
 }
 
 // readHeader reads the first line of an answer's file, which has n bytes.

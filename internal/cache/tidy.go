@@ -5,11 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"sort"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // The length of a file, the ledger, times unit is about what the cache holds: whoever adds something makes the ledger
@@ -28,17 +25,13 @@ func units(size int64) int64 { return size/unit + 1 }
 
 // grew notes that something was added, and tidies up where the cache holds too much.
 func (s *Store) grew(size int64) {
-	f, err := s.root.OpenFile(ledger, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, before, err := s.openPlain(ledger, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
 	if err != nil {
 		s.failed(err)
 		return
 	}
 	defer f.Close()
-	before, err := f.Stat()
-	if err == nil {
-		_, err = f.Write(make([]byte, units(size)))
-	}
-	if err != nil {
+	if _, err = f.Write(make([]byte, units(size))); err != nil {
 		s.failed(err)
 		return
 	}
@@ -50,12 +43,17 @@ func (s *Store) grew(size int64) {
 
 // tidy removes what was not used for longest until a quarter of the cache is free, unless another process is about it.
 func (s *Store) tidy(ledger *os.File) {
-	lock := flock.New(filepath.Join(s.dir, lockFile), flock.SetPermissions(0o600))
-	if mine, err := lock.TryLock(); err == nil && !mine {
+	lock, _, err := s.openPlain(lockFile, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		s.failed(err)
 		return
 	}
-	// Where there are no locks, two may be about it: both remove what is oldest.
-	defer func() { _ = lock.Unlock() }() // the end of the process does too
+	defer lock.Close()
+	unlock, locked := s.lockOf(lock) // where there are no locks, two may be about it: both remove what is oldest
+	if !locked {
+		return
+	}
+	defer unlock()
 	before, err := ledger.Stat()
 	if err != nil {
 		return
@@ -136,14 +134,4 @@ func (s *Store) dropDrafts() {
 			s.drop(path.Join(drafts, file.Name()))
 		}
 	}
-}
-
-func (s *Store) list(folder string) []fs.DirEntry {
-	f, err := s.root.Open(folder)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	list, _ := f.ReadDir(-1) // what cannot be listed now is found the next time
-	return list
 }

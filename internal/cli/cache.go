@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type cacheSettings struct {
 	dir    string
 	off    bool
 	offSet bool // --no-cache is on the command line, one way or the other
+	signs  bool // SBOMs that it holds are about to be signed
 
 	once  sync.Once
 	store *cache.Store // nil: there is none
@@ -46,6 +48,9 @@ func (c *cacheSettings) prepare(a *App, cmd *cobra.Command) error {
 	_, err := a.cacheOff()
 	if err == nil {
 		_, err = a.cacheSize()
+	}
+	if err == nil {
+		_, err = a.envCacheDir()
 	}
 	return err
 }
@@ -119,8 +124,8 @@ func (a *App) cacheDir() (string, error) {
 	if a.cache.dir != "" {
 		return a.cache.dir, nil
 	}
-	if dir, ok := a.Env(envCacheDir); ok && dir != "" {
-		return dir, nil
+	if dir, err := a.envCacheDir(); dir != "" || err != nil {
+		return dir, err
 	}
 	// The working folder is no place for a cache: whoever made its files would choose what is in there.
 	if base, ok := a.Env("XDG_CACHE_HOME"); ok && filepath.IsAbs(base) {
@@ -131,6 +136,20 @@ func (a *App) cacheDir() (string, error) {
 		return "", errNoCacheHome
 	}
 	return filepath.Join(home, ".cache", "hallmark"), nil
+}
+
+// envCacheDir is the folder that the environment or the configuration names, if they do. It is set once and holds in every
+// folder: a relative one would lead into whatever source tree the command is run in.
+func (a *App) envCacheDir() (string, error) {
+	dir, ok := a.Env(envCacheDir)
+	if !ok || dir == "" || filepath.IsAbs(dir) {
+		return dir, nil
+	}
+	place := envCacheDir
+	if slices.Contains(a.overlaid, envCacheDir) {
+		place = "cache-dir in the configuration"
+	}
+	return "", usagef("%s is %q: want an absolute path; --cache-dir takes a relative one", place, dir)
 }
 
 // cacheSize is how many bytes the cache may hold.

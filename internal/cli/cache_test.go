@@ -2,9 +2,12 @@ package cli_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +39,7 @@ func forge(t *testing.T, dir string, change func(content []byte) []byte) (change
 		}
 		if answer {
 			head = bytes.Replace(head, []byte(digest.FromBytes(content)), []byte(digest.FromBytes(forged)), 1)
+			head = bytes.Replace(head, fmt.Appendf(nil, `"size":%d,`, len(content)), fmt.Appendf(nil, `"size":%d,`, len(forged)), 1)
 			forged = append(append(head, '\n'), forged...)
 		}
 		changed++
@@ -290,6 +294,115 @@ func TestNothingIsSignedFromCache(t *testing.T) {
 	rederive := []string{"verify", "--cache-dir", dir, "--key", public, "--require", "spdx", "--rederive"}
 	call(t, 3, append(rederive, again)...)
 	call(t, 0, append(rederive, ref)...)
+}
+
+// forgedSBOMs are what can lie in the place of an SBOM of an image: the line about it, and the document.
+var forgedSBOMs = map[string]func(line, doc, image string) (string, string){
+	"another document": func(line, _, _ string) (string, string) { return line, `{"forged":true}` },
+	"no document":      func(line, _, _ string) (string, string) { return line, "" },
+	"no JSON":          func(line, _, _ string) (string, string) { return line, "forged" },
+	"a list":           func(line, _, _ string) (string, string) { return line, "[]" },
+	"no line":          func(_, doc, _ string) (string, string) { return "", doc },
+	"another count": func(line, doc, _ string) (string, string) {
+		return strings.Replace(line, `"packages":2`, `"packages":3`, 1), doc
+	},
+	"another version": func(line, doc, _ string) (string, string) {
+		return strings.Replace(line, `"version":"`, `"version":"9`, 1), doc
+	},
+	"claims alone": func(line, _, image string) (string, string) {
+		return line, `{"spdxVersion":"SPDX-2.3","documentNamespace":"https://example.com/` + image + `","packages":[{},{},{}]}`
+	},
+	"a package less": func(line, doc, _ string) (string, string) { return line, withoutLast(doc) },
+	"another image": func(line, doc, image string) (string, string) {
+		return line, strings.ReplaceAll(doc, strings.TrimPrefix(image, "sha256:"), strings.Repeat("a", 64))
+	},
+	"something behind it": func(line, doc, _ string) (string, string) { return line, doc + "{}" },
+	"a member twice":      func(line, doc, _ string) (string, string) { return line, `{"name":"x","name":"y",` + doc[1:] },
+}
+
+// withoutLast is an SBOM of any format without the last of its packages.
+func withoutLast(doc string) string {
+	members := map[string]any{}
+	if err := json.Unmarshal([]byte(doc), &members); err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"packages", "artifacts", "components"} {
+		if list, ok := members[name].([]any); ok {
+			members[name] = slices.DeleteFunc(list, func(p any) bool { return p.(map[string]any)["name"] == "zlib1g" })
+		}
+	}
+	raw, err := json.Marshal(members)
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}
+
+// TestForgedSBOMs: what is not an SBOM of this image in this format, with as many packages as were found, is neither
+// printed nor signed, but made again.
+func TestForgedSBOMs(t *testing.T) {
+	testkit.DockerConfig(t)
+	private, _ := keyPair(t)
+	image := testkit.NewImage(testkit.File("var/lib/dpkg/status", dpkgStatus("bash", "5.2-1")+dpkgStatus("zlib1g", "1.2-3")))
+	ref := testkit.PushImage(t, testkit.Registry(t), "app:v1", image)
+	for format, kind := range map[string]string{"spdx-json": "spdx", "cyclonedx-json": "cyclonedx", "syft-json": ""} {
+		dir := filepath.Join(t.TempDir(), "cache")
+		honest, _ := call(t, 0, "sbom", "--cache-dir", dir, "-o", format, ref)
+		for name, change := range forgedSBOMs {
+			t.Run(format+" "+name, func(t *testing.T) {
+				poison := func() {
+					t.Helper()
+					n := forge(t, filepath.Join(dir, "entries"), func(content []byte) []byte {
+						line, doc, ok := strings.Cut(string(content), "\n")
+						if !ok {
+							return content
+						}
+						line, doc = change(line, doc, image.Digest().String())
+						return []byte(line + "\n" + doc)
+					})
+					if n != 1 {
+						t.Fatalf("%d SBOMs were changed", n)
+					}
+				}
+				poison()
+				if printed, _ := call(t, 0, "sbom", "--cache-dir", dir, "-o", format, ref); printed != honest {
+					t.Errorf("printed: %.100s", printed)
+				}
+				if kind == "" {
+					return
+				}
+				poison()
+				fresh := testkit.PushImage(t, testkit.Registry(t), "app:v1", image)
+				call(t, 0, "release", "--cache-dir", dir, "--key", private, "--format", format, "--sbom-from-cache", fresh)
+				if attested, _ := call(t, 0, "show", "--no-cache", "--type", kind, "--predicate", fresh); attested != honest {
+					t.Errorf("attested: %.100s", attested)
+				}
+			})
+		}
+	}
+}
+
+// TestSignedFromCacheIsWhole: what is signed out of the cache is read to its end first.
+func TestSignedFromCacheIsWhole(t *testing.T) {
+	testkit.DockerConfig(t)
+	private, _ := keyPair(t)
+	for name, change := range map[string]func([]byte) []byte{
+		"a package without a form": swapping(`"name":"bash"`, `"name":[1,2]`),
+		"another root":             swapping(`"DESCRIBES"`, `"CONTAINS_"`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "cache")
+			ref, again, _ := packages(t)
+			honest, _ := call(t, 0, "sbom", "--cache-dir", dir, ref)
+			if forge(t, filepath.Join(dir, "entries"), change) == 0 {
+				t.Fatal("no SBOM was changed")
+			}
+			call(t, 0, "release", "--cache-dir", dir, "--key", private, "--format", "spdx-json", "--sbom-from-cache", again)
+			if attested, _ := call(t, 0, "show", "--no-cache", "--type", "spdx", "--predicate", again); attested != honest {
+				t.Errorf("attested: %.100s", attested)
+			}
+		})
+	}
 }
 
 // TestOldSBOM: an SBOM of another version of the program, or of another time, does not count.

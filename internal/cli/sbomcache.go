@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/hallmark-project/hallmark/bundle"
 	"github.com/hallmark-project/hallmark/internal/cache"
 	"github.com/hallmark-project/hallmark/oci"
 	"github.com/hallmark-project/hallmark/sbom"
@@ -97,13 +99,29 @@ func (m *sbomMemory) recall(format sbom.Format) (sbom.Document, bool) {
 	if !ok || key == "" {
 		return sbom.Document{}, false
 	}
-	line, doc, found := bytes.Cut(raw, []byte("\n"))
-	var answer sbomAnswer
-	if !found || len(doc) == 0 || json.Unmarshal(line, &answer) != nil {
+	doc, err := m.read(format, raw)
+	if err != nil {
+		m.app.detail("%s of %s is in the cache, and not as it was made: %v", format, m.image.Digest(), err)
+		m.store.Drop(sbomInCache, key)
 		return sbom.Document{}, false
 	}
 	m.app.detail("%s of %s comes from the cache", format, m.image.Digest())
-	return sbom.Document{Format: format, Version: answer.Version, Bytes: doc, Packages: answer.Packages}, true
+	return doc, true
+}
+
+// read reads an answer of the cache: whoever could write there may have made it.
+func (m *sbomMemory) read(format sbom.Format, raw []byte) (sbom.Document, error) {
+	line, text, _ := bytes.Cut(raw, []byte("\n"))
+	var answer sbomAnswer
+	if err := bundle.Decode(line, &answer); err != nil {
+		return sbom.Document{}, err
+	}
+	doc := sbom.Document{Format: format, Version: answer.Version, Bytes: text, Packages: answer.Packages}
+	check := checkRecalled
+	if m.app.cache.signs {
+		check = checkToSign
+	}
+	return doc, check(doc, m.image.Digest())
 }
 
 // keep remembers SBOMs that were just made.
@@ -152,7 +170,8 @@ func (a *App) knownSBOM(ctx context.Context, store oci.Store, image oci.Platform
 }
 
 // checkFromCache refuses --sbom-from-cache where no cache is there that only this user can write to: what is signed must
-// not be anybody else's.
+// not be anybody else's. So it refuses a cache in the working folder too, whose content whoever made a source tree or an
+// archive may have chosen.
 func (a *App) checkFromCache(o releaseOptions) error {
 	if !o.fromCache {
 		return nil
@@ -160,8 +179,41 @@ func (a *App) checkFromCache(o releaseOptions) error {
 	if o.refresh {
 		return usagef("--refresh generates the SBOMs anew, and --sbom-from-cache does not: choose")
 	}
-	if _, err := a.openCache(); err != nil {
+	store, err := a.openCache()
+	if err != nil {
 		return usagef("--sbom-from-cache: %w", err)
 	}
+	below, err := belowWorkingFolder(store.Dir())
+	if err != nil {
+		return fileError(err)
+	}
+	if below {
+		return usagef("--sbom-from-cache: the cache %s is in the working folder, and may have come with what is there: name another one with --cache-dir", store.Dir())
+	}
+	a.cache.signs = true
 	return nil
+}
+
+// belowWorkingFolder reports whether a folder is the working folder or in it, by its name or by where its name leads. In the
+// root of the file system, where containers often run, all folders are, and it says nothing.
+func belowWorkingFolder(dir string) (bool, error) {
+	here, err := os.Getwd()
+	if err != nil || here == filepath.Dir(here) {
+		return false, err
+	}
+	realHere, err := filepath.EvalSymlinks(here)
+	if err != nil {
+		return false, err
+	}
+	realDir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return false, err
+	}
+	return within(here, dir) || within(realHere, realDir), nil
+}
+
+// within reports whether a path is a folder or below it. Both are absolute.
+func within(folder, path string) bool {
+	way, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(way)
 }

@@ -84,6 +84,8 @@ func (b *bench) signing(r *registry) []operation {
 			prepare: r.onAMD64(nil)},
 		{name: "attest an SBOM of 6 MB", ours: func(ref string) script { return commands(attest(ref)) },
 			theirs: func(ref string) script { return commands(cosignAttests(ref)) }, prepare: r.onAMD64(nil)},
+		{name: "verify what each has signed", ours: verify(), theirs: cosignReads("verify"),
+			prepare: byEach(r.onAMD64(b.runsOnce(sign)), r.onAMD64(b.runsOnce(cosignSigns)))},
 		{name: "verify what hallmark signed", ours: verify(), theirs: cosignReads("verify"), prepare: r.onAMD64(b.runsOnce(sign))},
 		{name: "verify what cosign signed", ours: verify(), theirs: cosignReads("verify"), prepare: r.onAMD64(b.runsOnce(cosignSigns))},
 		{name: "verify-attestation of 6 MB by hallmark", ours: verify("--require", "spdx"), theirs: cosignReads("verify-attestation", "--type", "spdxjson"),
@@ -100,12 +102,23 @@ func (b *bench) signing(r *registry) []operation {
 	return list
 }
 
-// kept prepares once for all runs.
+// byEach prepares for each tool with the tool itself.
+func byEach(ours, theirs func(bool) (string, error)) func(bool) (string, error) {
+	return func(forUs bool) (string, error) {
+		if forUs {
+			return ours(forUs)
+		}
+		return theirs(forUs)
+	}
+}
+
+// kept prepares once for all runs of a tool.
 func (r *registry) kept(name string, prepare func(bool) (string, error)) func(bool) (string, error) {
 	return func(ours bool) (ref string, err error) {
-		if ref = r.prepared[name]; ref == "" {
+		key := fmt.Sprint(name, ours)
+		if ref = r.prepared[key]; ref == "" {
 			ref, err = prepare(ours)
-			r.prepared[name] = ref
+			r.prepared[key] = ref
 		}
 		return ref, err
 	}

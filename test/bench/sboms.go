@@ -37,7 +37,7 @@ func (b *bench) sbomOperations() []operation {
 }
 
 // cached lets a run use what an earlier one left. All others are cold.
-var cached = []string{noCache + "=false", "HALLMARK_CACHE_DIR=cache"}
+var cached = []string{noCache + "=false"} // below HOME, which is the bench's
 
 func (b *bench) sbom(form string, env ...string) func(string) script {
 	return func(where string) script {

@@ -424,8 +424,8 @@ var rules = []rule{
 	{"a header of the cache is written in one way", "internal/cache/entry.go", `!bytes.Equal(again, line)`, `bytes.Equal(again, nil)`, "./internal/cache"},
 	{"a cache folder belongs to this user", "internal/cache/cache.go", `case !mine(info):`, `case false:`, "./internal/cache"},
 	{"nobody else writes to a cache folder", "internal/cache/cache.go", `case !closed(info):`, `case false:`, "./internal/cache"},
-	{"what is in the cache is a file", "internal/cache/cache.go", `!link.Mode().IsRegular()`, `link == nil`, "./internal/cache"},
-	{"a file of the cache is this user's alone", "internal/cache/cache.go", `|| !mine(info) || !closed(info) {`, `{`, "./internal/cache"},
+	{"what is in the cache is a file", "internal/cache/folders.go", `!link.Mode().IsRegular()`, `link == nil`, "./internal/cache"},
+	{"a file of the cache is this user's alone", "internal/cache/folders.go", `|| !mine(info) || !closed(info)) {`, `) {`, "./internal/cache"},
 	{"the cache has a size", "internal/cache/tidy.go", `if before.Size() == 0 || (before.Size()+units(size))*unit > s.max {`, `if before.Size() < 0 {`, "./internal/cache"},
 	{"one thing does not push out everything else", "internal/cache/draft.go", `size <= s.max/4`, `true`, "./internal/cache"},
 	{"what earlier runs found out decides nothing", "oci/referrers.go", `read = r.foreseeFallback(early, subject).wait`, "read = r.foreseeFallback(early, subject).wait\n\t\tr.setAPI(apiAbsent)", "./oci -short -run TestReferrersAPIAppears"},
@@ -440,4 +440,19 @@ var rules = []rule{
 	{"an SBOM in the cache is of this format", "internal/cli/sbomcache.go", `Format: format,
 `, `
 `, "./internal/cli -run TestScripts/cachesbom"},
+	{"a folder of the cache is this user's alone", "internal/cache/folders.go", `|| !mine(info) || !closed(info) {`, `{`, "./internal/cache -run TestStrangeFolders"},
+	{"a folder of the cache is a folder", "internal/cache/folders.go", `!info.IsDir() ||`, ``, "./internal/cache -run TestStrangeFolders"},
+	{"folders within the cache's are looked at each time", "internal/cache/folders.go", `if !below {`, `if !below || true {`, "./internal/cache -run TestStrangeFolders"},
+	{"a pipe in the cache holds nobody up", "internal/cache/folders.go", `flag|nonblock`, `flag`, "./internal/cache -run TestStrangeFiles"},
+	{"an SBOM in the cache is one", "internal/cli/sbomcache.go", `return doc, check(doc, m.image.Digest())`, `_ = check; return doc, nil`, "./internal/cli -run TestForgedSBOMs"},
+	{"an SBOM in the cache is of this image", "internal/cli/sbomrecall.go", `said != want {`, `said.packages != want.packages {`, "./internal/cli -run TestForgedSBOMs"},
+	{"an SBOM in the cache has as many packages as were found", "internal/cli/sbomrecall.go", `said != want {`, `said.image != want.image || said.version != want.version {`, "./internal/cli -run TestForgedSBOMs"},
+	{"an SBOM out of the cache is read before it is signed", "internal/cli/sbomcache.go", `if m.app.cache.signs {`, `if false {`, "./internal/cli -run TestSignedFromCacheIsWhole"},
+	{"nothing is signed out of a cache in the working folder", "internal/cli/sbomcache.go", "	if below {", "	if below && false {", "./internal/cli -run TestScripts/cachesbom"},
+	{"the cache's folder is not named by a relative path", "internal/cli/cache.go", `|| filepath.IsAbs(dir) {
+		return dir, nil`, `|| true {
+		return dir, nil`, "./internal/cli -run TestScripts/cache$"},
+	{"a single POST that fails leaves the usual way", "oci/single.go", `if ctx.Err() != nil || accessOrRate(err) {`, `if err != nil {`, "./oci -run TestSinglePost"},
+	{"a single POST is tried once", "oci/retry.go", `isSentOnce(req, resp) ||`, ``, "./oci -run TestSinglePost"},
+	{"what a registry took in has the digest of the blob", "oci/single.go", `&& namesDigest(resp, b.Descriptor.Digest) {`, `{`, "./oci -run TestSinglePost"},
 }
