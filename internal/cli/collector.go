@@ -9,7 +9,7 @@ const (
 	// sbomBallast is memory that is taken and never touched, so that it costs none: it keeps the
 	// collector from looking for garbage all the time while the heap is small. Most of what an SBOM's
 	// making leaves is garbage that the licence scanner's table makes.
-	sbomBallast = 150 << 20
+	sbomBallast = 160 << 20
 	// sbomGC is by how many percent the heap, with the ballast, grows in between.
 	sbomGC = 25
 )

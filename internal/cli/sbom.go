@@ -105,6 +105,9 @@ func (a *App) runSBOM(ctx context.Context, subject string, o sbomOptions) error 
 }
 
 func (a *App) sbomOfImage(ctx context.Context, text string, outputs []sbomOutput, platforms []string) error {
+	if _, err := a.openCache(); err != nil { // it will have to be made
+		sbom.Warm()
+	}
 	s, err := a.session()
 	if err != nil {
 		return err
