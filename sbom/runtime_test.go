@@ -165,3 +165,20 @@ func TestPackagesThroughALink(t *testing.T) {
 		t.Errorf("%d packages", docs[0].Packages)
 	}
 }
+
+// What a file is, its type says, also in what documents tell of its mode.
+func TestModeBits(t *testing.T) {
+	c, err := opened(t, ociImage(t, gzLayer(t, entry{name: "f", body: "x", mode: 0o040644})))
+	check(t, err)
+	defer func() { check(t, c.close()) }()
+	r, err := c.source.FileResolver(source.SquashedScope)
+	check(t, err)
+	found, err := r.FilesByPath("/f")
+	check(t, err)
+	if len(found) != 1 {
+		t.Fatalf("found %v", found)
+	}
+	if m, err := r.FileMetadataByLocation(found[0]); err != nil || m.Mode() != 0o644 || m.IsDir() {
+		t.Errorf("mode %v, %v", m.Mode(), err)
+	}
+}
