@@ -89,7 +89,7 @@ func (r rule) red(root string) (bool, error) {
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
 		return false, err
 	}
-	cmd := exec.Command("go", append([]string{"test", "-tags=disable_grpc_modules,grpcnotrace", "-count=1", "-timeout=2m", "-failfast", "-vet=off", "-overlay", overlayFile}, strings.Fields(r.tests)...)...)
+	cmd := exec.Command("go", append([]string{"test", "-tags=disable_grpc_modules,grpcnotrace", "-ldflags=-s -w", "-count=1", "-timeout=2m", "-failfast", "-vet=off", "-overlay", overlayFile}, strings.Fields(r.tests)...)...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]")) {
