@@ -55,14 +55,13 @@ func (c *contents) create() (*os.File, error) {
 }
 
 // close makes all further reading fail. The files are the job's, which removes them.
-func (c *contents) close() error {
+func (c *contents) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, f := range c.spills {
 		_ = f.Close() // nothing is written any more
 	}
 	c.spills = nil
-	return nil
 }
 
 // contentWriter stores the files of one layer.

@@ -48,7 +48,12 @@ func imageID(m source.ImageMetadata) artifact.ID {
 
 func (s *layeredSource) ID() artifact.ID              { return s.id }
 func (s *layeredSource) Describe() source.Description { return s.description }
-func (s *layeredSource) Close() error                 { return s.files.close() }
+
+// Close makes further reading fail.
+func (s *layeredSource) Close() error {
+	s.files.close()
+	return nil
+}
 
 // FileResolver shows the image as a container sees it, which is the only scope that hallmark asks for.
 func (s *layeredSource) FileResolver(scope source.Scope) (syftfile.Resolver, error) {

@@ -2,7 +2,6 @@ package sbom
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,11 +44,13 @@ func readImage(ctx context.Context, img *image, j *job) (*content, error) {
 	files := &contents{folder: folder}
 	tree, err := r.tree(img.layers, files)
 	if err != nil {
-		return nil, errors.Join(err, files.close())
+		files.close()
+		return nil, err
 	}
 	src, err := newImageSource(img, tree, files)
 	if err != nil {
-		return nil, errors.Join(err, files.close())
+		files.close()
+		return nil, err
 	}
 	s := subject{kind: "image", name: img.identity.String(), digest: img.identity.String(), created: img.created()}
 	return &content{subject: s, layers: len(img.layers), source: src}, nil

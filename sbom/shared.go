@@ -2,7 +2,6 @@ package sbom
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -50,9 +49,9 @@ func (s *Shared) Close() error {
 		return nil
 	}
 	folder := s.files.folder
-	err := s.files.close()
+	s.files.close()
 	s.files, s.layers = nil, nil
-	return errors.Join(err, os.RemoveAll(folder))
+	return os.RemoveAll(folder)
 }
 
 // claim gives a layer to whoever asks first. The others get what to wait for. It is nil where no more is kept.

@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 
@@ -129,38 +127,16 @@ func (a *App) errands(args []string, o copyOptions) ([]errand, error) {
 	if len(args) > 0 {
 		return nil, usagef("--list says what is copied: leave %s out", args[0])
 	}
-	const most = 16 << 20
-	content, err := a.readInput(o.list, most)
+	list, err := a.readList(o.list, "a source", "a destination")
 	if err != nil {
 		return nil, err
 	}
-	var out []errand
-	lines := bufio.NewScanner(bytes.NewReader(content))
-	for n := 1; lines.Scan(); n++ {
-		fields := strings.Fields(lines.Text())
-		if at := slices.IndexFunc(fields, isComment); at >= 0 {
-			fields = fields[:at]
-		}
-		if len(fields) == 0 {
-			continue
-		}
-		place := fmt.Sprintf("%s line %d", o.list, n)
-		if len(fields) != 2 {
-			return nil, usagef("%s: want a source and a destination, got %d words", place, len(fields))
-		}
-		out = append(out, errand{fields[0], fields[1], place})
-	}
-	if err := lines.Err(); err != nil {
-		return nil, usagef("%s: %w", o.list, err)
-	}
-	if len(out) == 0 {
-		return nil, usagef("%s names nothing to copy", o.list)
+	out := make([]errand, len(list))
+	for i, l := range list {
+		out[i] = errand{l.words[0], l.words[1], l.place}
 	}
 	return out, nil
 }
-
-// isComment reports whether a word begins a comment. Within a word, # may be part of a path.
-func isComment(word string) bool { return strings.HasPrefix(word, "#") }
 
 // copier is what all errands of a run share.
 type copier struct {

@@ -61,11 +61,13 @@ type asked struct {
 func (a *App) asked(subjects []string, o *verifyOptions) (asked, error) {
 	out := asked{subjects: slices.Clone(subjects)}
 	if o.many.list != "" {
-		list, err := a.readList(o.many.list)
+		list, err := a.readList(o.many.list, "a reference")
 		if err != nil {
 			return out, err
 		}
-		out.subjects = append(out.subjects, list...)
+		for _, l := range list {
+			out.subjects = append(out.subjects, l.words[0])
+		}
 	}
 	var err error
 	out.named, err = a.namedIn(o.named, o.platforms)

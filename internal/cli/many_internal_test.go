@@ -115,7 +115,7 @@ func TestCountBar(t *testing.T) {
 		{App{}, 0, 5, false}, {App{Terminal: true, quiet: true}, 0, 5, false}, {App{Terminal: true, logFormat: logJSON}, 0, 5, false},
 	} {
 		var shown bytes.Buffer
-		c.app.Err, c.app.Out = &oneWriter{to: &shown}, &bytes.Buffer{}
+		c.app.Err, c.app.Out, c.app.bars = &shown, &bytes.Buffer{}, &sharedBars{}
 		step, end := c.app.countBar("Verifying", 5, c.done)
 		for range c.steps {
 			step()
@@ -141,17 +141,21 @@ func TestReadList(t *testing.T) {
 		"plain":            {"a:1\n\n  b:2 # why\r\n# no\n\ta:1\nc:3", []string{"a:1", "b:2", "a:1", "c:3"}, ""},
 		"byte order mark":  {"\ufeffa:1\n", []string{"a:1"}, ""},
 		"hash in the word": {"a#b\n", []string{"a#b"}, ""},
-		"empty":            {"\n# nothing\n", nil, "names nothing to verify"},
-		"two words":        {"a:1\nc:3 b:2\n", nil, "line 2: want one reference"},
+		"empty":            {"\n# nothing\n", nil, "is empty: want a reference on each line"},
+		"two words":        {"a:1\nc:3 b:2\n", nil, "line 2: want a reference, got 2 words"},
 		"escape":           {"a:1\n\x1b[2Jb:2\n", nil, "line 2 holds characters that cannot be seen"},
 		"nul":              {"a\x00b\n", nil, "line 1 holds"},
 		"invisible":        {"a\u202eb\n", nil, "line 1 holds"},
 		"no text":          {"a:1\n\xff\xfe\n", nil, "line 2 is no text"},
-		"long line":        {"a:1\n" + strings.Repeat("a", 5_000) + "\n", nil, "line 2 is longer than any reference"},
-		"million":          {strings.Repeat("example.com/app:v1\n", 1_000_000), nil, "more than 200000 images"},
+		"long line":        {"a:1\n" + strings.Repeat("a", 9_000) + "\n", nil, "line 2 is longer than any reference"},
+		"million":          {strings.Repeat("example.com/app:v1\n", 1_000_000), nil, "more than 200000 lines"},
 		"too large":        {strings.Repeat("#\n", 20<<20), nil, "larger than the limit"},
 	} {
-		got, err := (&App{In: strings.NewReader(c.text)}).readList("-")
+		list, err := (&App{In: strings.NewReader(c.text)}).readList("-", "a reference")
+		var got []string
+		for _, l := range list {
+			got = append(got, l.words...)
+		}
 		switch {
 		case c.says == "" && (err != nil || !slices.Equal(got, c.want)):
 			t.Errorf("%s: %q, %v", name, got, err)

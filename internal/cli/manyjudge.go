@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -25,11 +24,11 @@ func (b *bench) parallel() int {
 	return b.o.many.parallel
 }
 
-// sideBySide is the program for several subjects at once: messages of two do not mix, no bars
-// cover each other, and nobody will want to type all of these names again.
+// sideBySide is the program for several subjects at once: there is one bar for them all, and
+// nobody will want to type all of these names again.
 func (a *App) sideBySide() *App {
 	app := *a
-	app.Terminal, app.Err = false, &oneWriter{to: a.Err}
+	app.Terminal = false
 	return &app
 }
 
@@ -74,19 +73,6 @@ func (f *firsts) enter(ctx context.Context, text string) (leave func()) {
 func (b *bench) resolve(ctx context.Context, text string) (*target, error) {
 	defer b.first.enter(ctx, text)()
 	return b.app.resolve(ctx, b.session, text, b.o.evidence, true)
-}
-
-// oneWriter lets one write at a time.
-type oneWriter struct {
-	mu sync.Mutex
-	to io.Writer
-}
-
-// Write implements [io.Writer].
-func (w *oneWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.to.Write(p)
 }
 
 // judgeSafely judges one of several subjects. Where the program itself fails, nothing is

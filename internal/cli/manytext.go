@@ -75,11 +75,10 @@ func (a *App) countBar(label string, total, done int) (step, end func()) {
 	if out, ok := a.Out.(*os.File); a.quiet || !a.Terminal || a.logFormat == logJSON || ok && isTerminal(out) {
 		return func() {}, func() {}
 	}
-	bars := mpb.New(mpb.WithOutput(a.Err), mpb.WithAutoRefresh())
-	bar := bars.New(int64(total), barStyle(), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Name(label+" ")),
+	bar := a.bars.take(a.Err).New(int64(total), barStyle(), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Name(label+" ")),
 		mpb.AppendDecorators(decor.CountersNoUnit("%d / %d"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 6})))
 	bar.SetCurrent(int64(done))
-	return bar.Increment, func() { bar.Abort(true); bars.Wait() }
+	return bar.Increment, func() { bar.Abort(true); a.bars.leave() }
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

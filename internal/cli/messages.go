@@ -86,8 +86,8 @@ func (a *App) failed(text, remedy string, code int) {
 		a.logJSON(logLine{Level: levelError, Message: text, Remedy: remedy, ExitCode: code})
 		return
 	}
-	fmt.Fprintln(a.Err, "hallmark:", text)
+	a.tell("hallmark:", text)
 	if remedy != "" {
-		fmt.Fprintln(a.Err, remedy)
+		a.tell(remedy)
 	}
 }

@@ -23,7 +23,7 @@ func Variables() []Variable {
 		{envSigningConfig, "file that names the signing services", "signing-config", false},
 		{envTrustDir, "folder of 'trust init'", "", false},
 		{envSpool, "folder that remembers what is to be logged later", "spool", false},
-		{envCacheDir, "folder that keeps what was read and made", "cache-dir", false},
+		{envCacheDir, "folder that keeps what was read and made; an absolute path", "cache-dir", false},
 		{envNoCache, "if true, the cache is neither used nor filled", "no-cache", false},
 		{envCacheSize, "how many bytes the cache may hold, such as 500MB (else 2GiB)", "", false},
 		{"HALLMARK_SANDBOX_PROGRAM", "the program hallmark-sandbox", "", false},
